@@ -285,6 +285,16 @@ def test_only_the_schedule_in_force_sees_the_history():
     np.testing.assert_allclose(scaled.rates(np.arange(2), 0, memory), [0.1, 0.1])
 
 
+def test_a_chain_asks_nobody_outside_of_their_counts():
+    """The first schedule may have no rate from `after` on."""
+    for per in ("step", "epoch"):
+        first = FromCallable([0.1, 0.2].__getitem__, per=per)
+        chain = first.then(Constant(0.3, per=per), after=2).check()
+        np.testing.assert_array_equal(chain(np.arange(4)), [0.1, 0.2, 0.3, 0.3])
+        rates = [float(chain.rates(np.array([t]), t, chain.init())[0]) for t in range(4)]
+        assert rates == [0.1, 0.2, 0.3, 0.3]
+
+
 def test_complete_reaches_into_chains():
     expected = Optimal().complete(LogLoss(), 1e-4)(0)
     for schedule in (
@@ -311,12 +321,18 @@ def test_chain_must_count_the_same():
 def test_as_schedule():
     assert as_schedule(0.1)(7) == 0.1
     assert as_schedule(np.float32(0.5))(7) == 0.5
+    assert as_schedule(np.array([0.5])).initial == 0.5
     assert as_schedule(halving)(4) == 0.05
     assert as_schedule(lambda t: 1)(np.arange(2)).tolist() == [1.0, 1.0]
     with pytest.raises(TypeError, match="expected a number, a function"):
         as_schedule("fast")
     with pytest.raises(TypeError, match="got the learning rate None"):
         as_schedule(None)
+    for wrong in (np.array([0.1, 0.2]), np.array(["fast"]), SGD(), Hinge()):
+        with pytest.raises(TypeError, match="expected a number, a function"):
+            as_schedule(wrong)
+    with pytest.raises(TypeError, match=r"got the class Exponential .* write Exponential\("):
+        as_schedule(Exponential)
 
 
 @pytest.mark.parametrize("rate", [-0.1, float("nan"), float("inf")])

@@ -125,6 +125,10 @@ class Constant(Schedule, name="constant"):
     >>> from skgd.schedules import Constant
     >>> Constant(0.1)(np.arange(3))
     array([0.1, 0.1, 0.1])
+
+    References
+    ----------
+    scikit-learn, ``SGDClassifier(learning_rate="constant")``.
     """
 
     _parameter_constraints = {"initial": RATE_OR_ZERO, "per": PER}
@@ -182,12 +186,16 @@ class FromCallable(Schedule, name="callable"):
 
 
 class Scaled(Schedule, name="scaled"):
-    """Another schedule times a number: what `Schedule.scaled` falls back on.
+    r"""Another schedule times a number: :math:`\eta_t = f s(t)`.
+
+    It is what `Schedule.scaled` falls back on.
 
     Parameters
     ----------
     schedule : Schedule
+        The schedule s, which also says what t counts.
     factor : float
+        The number f, above 0.
 
     Examples
     --------
@@ -268,7 +276,7 @@ class Chain(Schedule, name="chain"):
 
     def __call__(self, t):
         t = np.asarray(t)
-        early = self.first(np.minimum(t, self.after))
+        early = self.first(np.minimum(t, self.after - 1))
         late = self.second(np.maximum(t - self.after, 0))
         return np.where(t < self.after, early, late)[()]
 
@@ -291,7 +299,7 @@ class Chain(Schedule, name="chain"):
         t = np.asarray(t)
         late = (t if self.per == "step" else np.full(len(t), epoch)) >= self.after
         memory["late"] = bool(late[-1])  # only the schedule in force looks at the epoch's end
-        before = np.minimum(t, self.after), min(epoch, self.after)
+        before = np.minimum(t, self.after - 1), min(epoch, self.after - 1)
         since = np.maximum(t - self.after, 0), max(epoch - self.after, 0)
         early = self.first.rates(*before, memory["first"])
         return np.where(late, self.second.rates(*since, memory["second"]), early)
@@ -317,7 +325,7 @@ def as_schedule(spec):
     Parameters
     ----------
     spec : float, callable or Schedule
-        A number is a constant rate; a schedule is cloned.
+        A number, or an array that holds one, is a constant rate; a schedule is cloned.
 
     Returns
     -------
@@ -339,9 +347,16 @@ def as_schedule(spec):
     """
     if isinstance(spec, Schedule):
         return clone(spec).check()
+    if isinstance(spec, np.ndarray) and spec.size == 1 and spec.dtype.kind in "fiu":
+        spec = spec.item()
     if isinstance(spec, Real):
         return Constant(float(spec)).check()
-    if callable(spec):
+    if isinstance(spec, type):
+        raise TypeError(
+            f"got the class {spec.__name__} as a learning rate, expected an object; "
+            f"write {spec.__name__}(...)"
+        )
+    if callable(spec) and not isinstance(spec, Component):
         return FromCallable(spec).check()
     raise TypeError(
         f"got the learning rate {spec!r} of type {type(spec).__name__}, expected a number, a "
