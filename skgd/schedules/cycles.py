@@ -61,18 +61,23 @@ class Cosine(Schedule, name="cosine"):
 
 
 class CosineRestarts(Schedule, name="cosine_restarts"):
-    """A cosine that starts anew after each period, each period longer than the last.
+    r"""A cosine that starts anew after each period, each period longer than the last.
+
+    .. math::
+
+        \eta_t = \eta_T + \tfrac12 (\eta_0 - \eta_T) (1 + \cos(\pi (t - s_i) / T_i)), \qquad
+        T_i = T_0 m^i,\; s_i = \sum_{j < i} T_j \le t < s_{i+1}
 
     Parameters
     ----------
     initial : float
         The first rate of each period.
     period : int
-        Counts of the first period.
+        Counts of the first period, :math:`T_0`.
     multiplier : int, default=1
-        How many times as long as the last period the next one is.
+        How many times as long as the last period the next one is, m.
     final : float, default=0.0
-        The rate that a period falls towards.
+        The rate that a period falls towards, :math:`\eta_T`.
     per : {"step", "epoch"}, default="step"
         What t counts.
 
@@ -123,21 +128,28 @@ class CosineRestarts(Schedule, name="cosine_restarts"):
 class OneCycle(Schedule, name="one_cycle"):
     r"""A half cosine up to the maximum, then one down to almost nothing.
 
-    The rate rises from ``maximum / div_factor`` until the count ``pct_start * total - 1``,
-    falls to ``maximum / (div_factor * final_div_factor)`` at ``total - 1`` and stays there.
+    .. math::
+
+        \eta_t = \begin{cases}
+            h(\hat\eta / d,\; \hat\eta,\; t / p) & t \le p = q T - 1 \\
+            h(\hat\eta,\; \hat\eta / (d f),\; (t - p) / (T - 1 - p)) & p < t \le T - 1
+        \end{cases}, \qquad
+        h(a, b, u) = b + \tfrac12 (a - b)(1 + \cos \pi u)
+
+    and it stays where it is at T - 1.
 
     Parameters
     ----------
     maximum : float
-        The highest rate.
+        The highest rate, :math:`\hat\eta`.
     total : int
-        Number of counts of the whole cycle.
+        Number of counts of the whole cycle, T.
     pct_start : float, default=0.3
-        Share of the cycle that rises.
+        Share of the cycle that rises, q.
     div_factor : float, default=25
-        Ratio of the maximum to the first rate.
+        Ratio of the maximum to the first rate, d.
     final_div_factor : float, default=1e4
-        Ratio of the first rate to the last.
+        Ratio of the first rate to the last, f.
     per : {"step", "epoch"}, default="step"
         What t counts.
 

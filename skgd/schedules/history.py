@@ -15,15 +15,17 @@ STALLED_RATE = 1e-6
 class Adaptive(Constant, name="adaptive"):
     r"""A constant rate, divided by `factor` each time the fit stalls.
 
-    Stalled means what the estimator says: ``n_iter_no_change`` epochs without progress. Once
-    the rate is at most 1e-6 it is left alone, and the fit stops.
+    .. math:: \eta_t = \eta_0 f^{-k}
+
+    after k stalls. Stalled means what the estimator says: ``n_iter_no_change`` epochs without
+    progress. Once the rate is at most 1e-6 it is left alone, and the fit stops.
 
     Parameters
     ----------
     initial : float, default=0.01
         The first rate.
     factor : float, default=5
-        What the rate is divided by, above 1.
+        What the rate is divided by, f above 1.
     per : {"step", "epoch"}, default="step"
         What t counts; the rate depends on the history only.
 
@@ -66,16 +68,18 @@ class Adaptive(Constant, name="adaptive"):
 class Plateau(Constant, name="plateau"):
     r"""A constant rate, multiplied by `factor` when the objective has stopped falling.
 
-    An epoch is bad unless its objective is below ``best * (1 - threshold)``. After more than
-    `patience` bad epochs in a row the rate becomes ``max(rate * factor, min_rate)``, unless
-    that is a change of at most `eps`; then bad epochs don't count for `cooldown` epochs.
+    .. math:: \eta \leftarrow \max(f \eta, \eta_{\min})
+
+    after more than `patience` bad epochs in a row, unless that is a change of at most `eps`. An
+    epoch is bad unless its objective is below ``best * (1 - threshold)``; after a change, bad
+    epochs don't count for `cooldown` epochs.
 
     Parameters
     ----------
     initial : float, default=0.01
         The first rate.
     factor : float, default=0.1
-        What the rate is multiplied by, in (0, 1).
+        What the rate is multiplied by, f in (0, 1).
     patience : int, default=10
         Bad epochs that are forgiven.
     threshold : float, default=1e-4
@@ -83,7 +87,7 @@ class Plateau(Constant, name="plateau"):
     cooldown : int, default=0
         Epochs after a change in which bad ones don't count.
     min_rate : float, default=0
-        The lowest rate.
+        The lowest rate, :math:`\eta_{\min}`.
     eps : float, default=1e-8
         The smallest change of the rate that is made.
     per : {"step", "epoch"}, default="step"

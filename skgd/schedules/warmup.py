@@ -18,8 +18,9 @@ class Warmup(Schedule, name="warmup"):
     ----------
     total : int
         The counts T of the rise.
-    schedule : Schedule, float or callable
-        What follows; usually written ``Warmup(total).then(schedule)``.
+    schedule : Schedule
+        What follows; written ``Warmup(total).then(schedule)``, it may also be a number or a
+        function.
     per : {"step", "epoch"}, default="step"
         What t counts; it must be what `schedule` counts.
 
