@@ -13,6 +13,8 @@ def as_list(params):
         )
     if isinstance(params, set | frozenset):
         raise TypeError("got a set of arrays, whose order is not defined; expected a list")
+    if not np.iterable(params):
+        raise TypeError(f"got {params!r}, expected a list of arrays; write bind([w])")
     return list(params)
 
 
@@ -23,6 +25,28 @@ def as_groups(params):
     if all(isinstance(entry, dict) for entry in entries):
         return entries
     return [{"params": entries}]
+
+
+def arrays_of(group):
+    """The arrays of a group, which may hold one by itself."""
+    if not isinstance(group, dict):
+        raise TypeError(
+            f"got a group of type {type(group).__name__}, expected a dict; "
+            'write {"params": [w], "learning_rate": 0.1}'
+        )
+    if "params" not in group:
+        raise ValueError(
+            f'got a group with the keys {sorted(group)}, expected "params" among them; '
+            'write {"params": [w], "learning_rate": 0.1}'
+        )
+    params = group["params"]
+    arrays = [params] if isinstance(params, np.ndarray) else as_list(params)
+    if not arrays:
+        raise ValueError(
+            "got a group without arrays, expected at least one; "
+            'write {"params": [w], "learning_rate": 0.1}'
+        )
+    return [check_array(w) for w in arrays]
 
 
 def check_array(w):
@@ -42,6 +66,15 @@ def check_array(w):
             "write w.copy()"
         )
     return w
+
+
+def check_unchanged(group, bound):
+    """Raise a sentence if a group no longer holds the arrays it was bound with."""
+    if list(map(id, group.get("params", ()))) != list(map(id, bound)):
+        raise ValueError(
+            f"got a group whose params were changed, expected the {len(bound)} bound to it; "
+            "call add_param_group to bind more"
+        )
 
 
 def check_distinct(new, bound):

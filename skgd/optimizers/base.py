@@ -18,7 +18,7 @@ from .minimize import minimize
 
 NOT_NEGATIVE = [Interval(Real, 0, None, closed="left")]
 DECAY = [Interval(Real, 0, 1, closed="left")]
-LEARNING_RATE = [None, *NOT_NEGATIVE, callable]
+LEARNING_RATE = [None, *NOT_NEGATIVE, callable, np.ndarray]
 SPARSE_UPDATES = [StrOptions({"exact", "lazy"})]
 SHARED = {
     "learning_rate": LEARNING_RATE,
@@ -171,12 +171,18 @@ class Optimizer(Component):
         Parameters
         ----------
         params : list of ndarray, or list of dict
-            Writable arrays of floats, or groups: dicts with ``params``, a list of arrays,
+            Writable arrays of floats, or groups: dicts with ``params``, one array or a list,
             and any of the optimizer's keywords.
 
         Returns
         -------
         Bound
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an array can't be updated in place or is in two groups, if a keyword is wrong,
+            or if the schedule needs a problem, as ``Optimal()`` does without its alpha.
 
         Examples
         --------
@@ -196,7 +202,8 @@ class Optimizer(Component):
         Parameters
         ----------
         fun : callable
-            ``fun(x, *args)`` gives a number; with ``jac=True``, a pair (number, gradient).
+            ``fun(x, *args)`` gives a number; with ``jac=True``, a pair (number, gradient). It
+            and `jac` see copies of x.
         x0 : array-like of shape (n,)
             The start, never written.
         jac : callable, True or None, default=None
@@ -207,9 +214,9 @@ class Optimizer(Component):
         tol : float or None, default=1e-8
             Stop when no entry of the gradient is larger; None makes exactly `maxiter` updates.
         callback : callable or None, default=None
-            Called after each update, as ``callback(xk)`` or as
+            Called with the x to be returned after each update, as ``callback(xk)`` or as
             ``callback(intermediate_result=...)``; it may raise StopIteration.
-        args : tuple, default=()
+        args : tuple or object, default=()
             Further arguments of `fun` and `jac`.
 
         Returns
@@ -217,11 +224,19 @@ class Optimizer(Component):
         scipy.optimize.OptimizeResult
             With ``x``, ``fun``, ``jac``, ``nit``, ``nfev``, ``njev``, ``success``, ``status``
             (0 converged, 1 out of iterations, 2 diverged, 99 stopped by the callback) and
-            ``message``.
+            ``message``, all of the returned x. Where the fit diverged, that is the last one at
+            which `fun` and its gradient were finite.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument or what `fun` or `jac` returned is of the wrong type, shape or size.
 
         Notes
         -----
-        An iteration is an update and an epoch, for schedules that count epochs.
+        An iteration is an update and an epoch, for schedules that count epochs. Under
+        `Averaged`, x is the average and `fun` is called there too, which is twice an iteration.
+        As a method of SciPy, ``options={"disp": True}`` prints a summary.
 
         Examples
         --------

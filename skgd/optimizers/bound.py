@@ -5,12 +5,15 @@ before the first array is touched.
 """
 
 import copy
-from itertools import accumulate, pairwise
 
 import numpy as np
+from sklearn.base import clone
 
-from .arrays import as_groups, as_list, check_array, check_distinct
-from .gradients import as_gradient, numerical_gradient
+from .._component import Component
+from .arrays import arrays_of, as_groups, check_distinct, check_unchanged
+from .gradients import as_gradient, as_pair, check_jac, numerical_gradient
+
+SAVED = {"state", "param_groups", "t", "epoch", "memories"}
 
 
 class Bound:
@@ -39,7 +42,8 @@ class Bound:
     params : list of ndarray
         The bound arrays, the very same objects.
     param_groups : list of dict
-        Arrays (``params``) and the keywords of their rule, which may be changed between steps.
+        Arrays (``params``) and the keywords of their rule, which may be changed between steps,
+        schedules in place too.
     grads : list
         What has been accumulated for each array, or None.
     state : dict
@@ -48,6 +52,14 @@ class Bound:
         Updates done: the count that a schedule per step is given.
     epoch : int
         Calls of `end_epoch`: the count that a schedule per epoch is given.
+
+    Notes
+    -----
+    Of the arguments of TensorFlow's ``minimize``, ``var_list`` is what was bound, and
+    ``global_step`` is `t`. ``gate_gradients`` has one value, its strictest: all gradients are
+    computed, at the same point, before any is used. In place of ``grad_loss``, multiply within
+    `fun` or `jac`. A parameter without a gradient is skipped in silence, as in PyTorch; Keras
+    warns.
 
     Examples
     --------
@@ -62,7 +74,7 @@ class Bound:
     """
 
     def __init__(self, optimizer, params):
-        self.optimizer = optimizer.with_settings(optimizer.settings()).check()
+        self.optimizer = optimizer.check().with_settings(_copied(optimizer.settings()))
         self.param_groups = []
         self.params = []
         self.grads = []
@@ -70,21 +82,23 @@ class Bound:
         self.t = 0
         self.epoch = 0
         self._rules = []
+        self._indices = []
         for group in as_groups(params):
             self.add_param_group(group)
 
     def add_param_group(self, group):
-        """Bind more arrays: a dict with ``params`` and any of the optimizer's keywords."""
-        arrays = [check_array(w) for w in as_list(group["params"])]
-        if not arrays:
-            raise ValueError(
-                "got a group without arrays, expected at least one; "
-                'write {"params": [w], "learning_rate": 0.1}'
-            )
+        """Bind more arrays: a dict with ``params`` and any of the optimizer's keywords.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As in `Optimizer.bind`; nothing more is bound then.
+        """
+        arrays = arrays_of(group)
         check_distinct(arrays, self.params)
-        own = {name: value for name, value in group.items() if name != "params"}
-        settings = self.optimizer.settings() | own
+        settings = _copied(self.optimizer.settings() | _settings(group))
         self._rules.append(_Rule(self.optimizer, settings))
+        self._indices.append([len(self.params) + k for k in range(len(arrays))])
         self.param_groups.append({"params": arrays} | settings)
         self.params += arrays
         self.grads += [None] * len(arrays)
@@ -101,19 +115,26 @@ class Bound:
             ``jac=True`` it gives a pair (number, gradients).
         jac : callable, True or None, default=None
             ``jac(*params)`` gives one gradient for each array (for a single array, it may be
-            given as it is), each in a form of `as_gradient`; None differentiates numerically.
+            given as it is): None, an array, a sparse matrix, or a tuple (indices, values) of
+            rows. None in place of the function differentiates numerically.
 
         Returns
         -------
         list of tuple (gradient, parameter)
-            In the order of the arrays; a gradient may be None. No array is changed.
+            In the order of the arrays; a gradient is None or a new array. No parameter is
+            changed: `fun` and `jac` see copies.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `jac` is something else, or doesn't give one fitting gradient for each array.
         """
+        jac = check_jac(jac)
+        points = [w.copy() for w in self.params]
         if jac is None:
-            grads = numerical_gradient(fun, self.params)
-        elif jac is True:
-            grads = self._one_each(fun(*self.params)[1])
+            grads = numerical_gradient(fun, points)
         else:
-            grads = self._one_each(jac(*self.params))
+            grads = self._one_each(as_pair(fun(*points))[1] if jac is True else jac(*points))
         return [(as_gradient(g, w), w) for g, w in zip(grads, self.params, strict=True)]
 
     def apply_gradients(self, pairs):
@@ -147,11 +168,24 @@ class Bound:
     # PyTorch's habit -----------------------------------------------------------------------
 
     def zero_grad(self, set_to_none=True):
-        """Forget the accumulated gradients: None, so that `step` skips the array, or zeros."""
-        self.grads = [None if set_to_none or g is None else np.zeros_like(g) for g in self.grads]
+        """Forget the accumulated gradients: None, so that `step` skips the array, or zeros.
+
+        ``set_to_none=False`` writes the zeros into the arrays of `grads`.
+        """
+        if set_to_none:
+            self.grads = [None] * len(self.grads)
+        for g in self.grads:
+            if g is not None:
+                g.fill(0)
 
     def accumulate(self, grads):
-        """Add gradients, one for each array in order, to those that are there; None adds none."""
+        """Add gradients, one for each array in order, to those that are there; None adds none.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there isn't one fitting gradient for each array; nothing has been added then.
+        """
         new = [as_gradient(g, w) for g, w in zip(self._one_each(grads), self.params, strict=True)]
         self.grads = [_add(old, g) for old, g in zip(self.grads, new, strict=True)]
 
@@ -200,7 +234,7 @@ class Bound:
     def solution(self):
         """The arrays to use: the parameters, or their averages under `Averaged`."""
         found = []
-        for rule, indices in zip(self._current_rules(), self._indices(), strict=True):
+        for rule, indices in zip(self._current_rules(), self._indices, strict=True):
             for i in indices:
                 touched = i in self.state
                 found += (
@@ -223,7 +257,7 @@ class Bound:
         """
         groups = [
             group | {"params": indices}
-            for group, indices in zip(self.param_groups, self._indices(), strict=True)
+            for group, indices in zip(self.param_groups, self._indices, strict=True)
         ]
         return copy.deepcopy(
             {
@@ -241,21 +275,23 @@ class Bound:
         Raises
         ------
         ValueError
-            If the groups or the shapes differ from those of this loop, which is then as it
-            was before.
+            If it is something else, or the groups or the shapes differ from those of this loop,
+            which is then as it was before.
         """
+        if not isinstance(state_dict, dict) or not state_dict.keys() >= SAVED:
+            raise ValueError(
+                f"got {state_dict!r:.60}, expected a dict with the keys {sorted(SAVED)}; "
+                "give what state_dict() returned"
+            )
         saved = copy.deepcopy(state_dict)
-        sizes = [len(indices) for indices in self._indices()]
-        saved_sizes = [len(group["params"]) for group in saved["param_groups"]]
+        sizes = [len(indices) for indices in self._indices]
+        saved_sizes = [len(group.get("params", ())) for group in saved["param_groups"]]
         if saved_sizes != sizes:
             raise ValueError(
                 f"got a state of groups with {saved_sizes} arrays, expected {sizes}; "
                 "bind the same arrays in the same groups"
             )
-        all_settings = [
-            {name: value for name, value in group.items() if name != "params"}
-            for group in saved["param_groups"]
-        ]
+        all_settings = [_settings(group) for group in saved["param_groups"]]
         expected = self.optimizer.settings().keys()
         for settings in all_settings:
             if settings.keys() != expected:
@@ -281,29 +317,31 @@ class Bound:
     # inside --------------------------------------------------------------------------------
 
     def _update(self, grads):
-        rules = self._current_rules()  # a wrong keyword is an error before anything is changed
-        for rule, indices in zip(rules, self._indices(), strict=True):
+        rules = self._current_rules()  # a wrong keyword is an error before anything is changed,
+        rates = [rule.rate(self.t, self.epoch) for rule in rules]  # and so is a wrong rate
+        for rule, rate, indices in zip(rules, rates, self._indices, strict=True):
             params = [self.params[i] for i in indices]
             own = [grads[i] for i in indices]
             for i, w, g in zip(indices, params, own, strict=True):
                 if g is not None and i not in self.state:
                     self.state[i] = rule.optimizer.init([w])[0]
             state = [self.state.get(i) for i in indices]
-            rule.optimizer.step(params, own, state, rule.rate(self.t, self.epoch))
+            rule.optimizer.step(params, own, state, rate)
         self.t += 1
 
     def _current_rules(self):
         """The rules of the groups, made anew where a keyword has been changed."""
-        for k, group in enumerate(self.param_groups):
-            settings = {name: value for name, value in group.items() if name != "params"}
-            if settings != self._rules[k].settings:
+        if len(self.param_groups) != len(self._rules):
+            raise ValueError(
+                f"got {len(self.param_groups)} groups, expected the {len(self._rules)} that were "
+                "bound; call add_param_group to bind more"
+            )
+        for k, (group, indices) in enumerate(zip(self.param_groups, self._indices, strict=True)):
+            check_unchanged(group, [self.params[i] for i in indices])
+            settings = _settings(group)
+            if _parts(settings) != self._rules[k].parts:
                 self._rules[k] = self._rules[k].changed(settings)
         return self._rules
-
-    def _indices(self):
-        """For each group, the indices of its arrays."""
-        sizes = [len(group["params"]) for group in self.param_groups]
-        return [list(range(*ends)) for ends in pairwise(accumulate(sizes, initial=0))]
 
     def _index(self, w):
         for i, own in enumerate(self.params):
@@ -316,8 +354,14 @@ class Bound:
 
     def _one_each(self, grads):
         """The gradients as a list, one for each array."""
-        if len(self.params) == 1 and not isinstance(grads, list | tuple):
+        rows = isinstance(grads, tuple) and len(grads) == 2  # (indices, values)
+        if len(self.params) == 1 and (rows or not isinstance(grads, list | tuple)):
             return [grads]
+        if not np.iterable(grads):
+            raise TypeError(
+                f"got {grads!r} as gradients, expected a list with one for each of the "
+                f"{len(self.params)} bound arrays"
+            )
         grads = list(grads)
         if len(grads) != len(self.params):
             raise ValueError(
@@ -331,15 +375,22 @@ class _Rule:
     """What a group's keywords mean: a checked optimizer, its schedule and that one's memory."""
 
     def __init__(self, optimizer, settings):
-        self.settings = settings
+        self.settings, self.parts = settings, _parts(settings)
         self.optimizer = optimizer.with_settings(settings).check()
         self.schedule = self.optimizer.schedule()
         self.memory = self.schedule.init()
+        self.rate(0, 0)  # a schedule that lacks something says so before the first step
 
     def changed(self, settings):
-        """The rule under other keywords; the schedule goes on if it is the same."""
+        """The rule under other keywords; the schedule goes on if it is the same object."""
+        missing = self.settings.keys() - settings.keys()
+        if missing:
+            raise ValueError(
+                f"got a group without {sorted(missing)}, expected all keywords of the optimizer; "
+                "set a keyword instead of deleting it"
+            )
         rule = _Rule(self.optimizer, settings)
-        if settings["learning_rate"] is self.settings["learning_rate"]:
+        if settings.get("learning_rate") is self.settings.get("learning_rate"):
             rule.memory = self.memory
         return rule
 
@@ -350,11 +401,32 @@ class _Rule:
         return self.schedule.observe(self.memory, objective, stalled)
 
 
+def _settings(group):
+    return {name: value for name, value in group.items() if name != "params"}
+
+
+def _copied(settings):
+    """The same keywords, with components of their own."""
+    return {k: clone(v) if isinstance(v, Component) else v for k, v in settings.items()}
+
+
+def _parts(value):
+    """What a value is made of, by which edits in place are seen."""
+    if isinstance(value, Component):
+        return [type(value), _parts(vars(value))]
+    if isinstance(value, dict):
+        return {name: _parts(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return value.copy()
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
 def _add(old, g):
-    """Sum of two gradients in a new array; None is none."""
-    if g is None:
-        return old
-    return g.copy() if old is None else old + g
+    """Add g to what has been accumulated, in place; None is none."""
+    if old is None or g is None:
+        return g if old is None else old
+    old += g
+    return old
 
 
 def _fitting(saved, template, index):

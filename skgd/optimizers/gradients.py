@@ -1,7 +1,8 @@
 """Gradients: how they are computed, and what forms they may have.
 
-Convention: inside the package a gradient is None or an array with the shape and dtype of its
-parameter.
+Convention: inside the package a gradient is None or an array of its own, which shares no memory
+with any other, with the shape and dtype of its parameter. The user's functions see copies of the
+parameters.
 """
 
 import numpy as np
@@ -15,6 +16,16 @@ def numerical_gradient(fun, params):
     error of the formula and that of rounding at about 1e-10. Where fun returns an array, its
     sum is differentiated. The parameters are copied, not touched.
     """
+
+    def total():
+        value = np.asarray(fun(*(w.copy() for w in points)))
+        if value.dtype.kind not in "fiub":
+            raise TypeError(
+                f"got a function value of dtype {value.dtype}, expected real numbers; return a "
+                "number, or an array whose sum is to be differentiated"
+            )
+        return value.sum()
+
     points = [np.array(w, dtype=np.float64) for w in params]
     grads = [np.empty_like(w) for w in points]
     for point, grad in zip(points, grads, strict=True):
@@ -23,12 +34,33 @@ def numerical_gradient(fun, params):
             width = np.cbrt(np.finfo(np.float64).eps) * max(1.0, abs(middle))
             below, above = middle - width, middle + width
             point[i] = above
-            high = np.sum(fun(*points))
+            high = total()
             point[i] = below
-            low = np.sum(fun(*points))
+            low = total()
             point[i] = middle
             grad[i] = (high - low) / (above - below)
     return grads
+
+
+def check_jac(jac):
+    """A function, True, or None where the gradient is to be found numerically."""
+    if jac is None or jac is False:
+        return None
+    if jac is not True and not callable(jac):
+        raise TypeError(
+            f"got jac={jac!r}, expected a function, True or None; try None for central differences"
+        )
+    return jac
+
+
+def as_pair(found):
+    """What fun returned under jac=True, as (value, gradient)."""
+    if not isinstance(found, tuple | list) or len(found) != 2:
+        raise TypeError(
+            f"got {type(found).__name__} from a function with jac=True, expected a pair (value, "
+            "gradient); try jac=None"
+        )
+    return found
 
 
 def as_gradient(g, w):
@@ -45,6 +77,7 @@ def as_gradient(g, w):
     Returns
     -------
     ndarray or None
+        A new array.
 
     Raises
     ------
@@ -71,7 +104,7 @@ def as_gradient(g, w):
             f"got a gradient of shape {dense.shape} for a parameter of shape {w.shape}, "
             "expected the same shape"
         )
-    return dense.astype(w.dtype, copy=False)
+    return dense.astype(w.dtype)
 
 
 def _from_rows(pair, w):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from skgd.optimizers import SGD, Adam, Averaged, Clipped, Ftrl, NAdam
-from skgd.schedules import Adaptive, Exponential, Step
+from skgd.optimizers import SGD, Adam, Averaged, Clipped, Ftrl, NAdam, Optimizer
+from skgd.schedules import Adaptive, Exponential, MultiStep, Optimal, Step, Warmup
 
 
 def g_of(*values):
@@ -39,6 +39,23 @@ def test_t2_learning_rate_in_the_dtype_of_the_array():
     loop.apply_gradients([(np.ones(2), w)])
     assert w.dtype == np.float32
     np.testing.assert_array_equal(w, np.float32(1) - np.float32(0.1))
+
+
+@pytest.mark.parametrize("rate", [np.array([0.1]), np.array(0.1), np.array([[0.1]], np.float32)])
+def test_t2_learning_rate_as_an_array_of_one(rate):
+    w = g_of(1.0)
+    loop = SGD(rate).bind([w])
+    loop.apply_gradients([(g_of(1), w)])
+    first = float(rate.item())
+    assert w[0] == 1.0 - first
+    rate[...] = 0.5  # read anew each time, as a tensor is
+    loop.apply_gradients([(g_of(1), w)])
+    assert w[0] == 1.0 - first - 0.5
+
+
+def test_p3_learning_rate_of_two_numbers():
+    with pytest.raises(TypeError, match="expected a number"):
+        SGD(np.array([0.1, 0.2])).bind([g_of(1.0)])
 
 
 def test_t3_minimize_is_compute_then_apply():
@@ -114,11 +131,50 @@ def test_t6_gradients_may_be_changed_in_between():
 
 
 def test_t7_all_gradients_at_the_same_point():
-    """b sees the old w."""
-    w, b = g_of(2.0), g_of(5.0)
-    loop = SGD(1.0).bind([w, b])
-    loop.minimize(lambda w, b: w[0] * b[0], jac=lambda w, b: [b.copy(), w.copy()])
-    assert (w[0], b[0]) == (-3.0, 3.0)
+    """b sees the old w, though the gradients are the parameters themselves."""
+    for habit in ("minimize", "outer", "apply", "accumulate"):
+        w, b = g_of(2.0), g_of(5.0)
+        loop = SGD(1.0).bind([w, b])
+        if habit == "minimize":
+            loop.minimize(lambda w, b: w[0] * b[0], jac=lambda w, b: [b, w])
+        elif habit == "outer":
+            loop.minimize(lambda *_: w[0] * b[0], jac=lambda *_: [b, w])  # noqa: B023
+        elif habit == "apply":
+            loop.apply_gradients([(b, w), (w, b)])
+        else:
+            loop.accumulate([b, w])
+            loop.step()
+        assert (w[0], b[0]) == (-3.0, 3.0), habit
+
+
+def test_t6_a_gradient_is_never_the_parameter():
+    w = g_of(3.0)
+    loop = SGD(1.0).bind([w])
+    for fun, jac in (
+        (lambda x: 0.0, lambda x: w),
+        (lambda x: 0.0, lambda x: [w]),
+        (lambda x: (0.0, w), True),
+    ):
+        ((g, _),) = loop.compute_gradients(fun, jac)
+        g *= 2.0
+        assert w[0] == 3.0
+
+
+def test_t4_functions_that_write_on_their_arguments():
+    def square(w):
+        w *= w
+        return w.sum()
+
+    def jac(w):
+        w *= 2.0
+        return w
+
+    for given in (None, jac):
+        w = g_of(3.0)
+        ((g, _),) = SGD(1.0).bind([w]).compute_gradients(square, given)
+        assert g[0] == pytest.approx(6.0, abs=1e-8)
+        assert w[0] == 3.0
+    assert SGD(0.1).minimize(square, [3.0], jac=jac, maxiter=1).x == pytest.approx(2.4)
 
 
 @pytest.mark.parametrize("jac", [None, lambda a, b: [g_of(5, 5), g_of(3, 3)]])
@@ -150,6 +206,17 @@ def test_t10_sparse_row_for_a_vector():
     w = np.ones(3)
     SGD(1.0).bind([w]).apply_gradients([(sparse.csr_matrix([[0.0, 2.0, 0.0]]), w)])
     np.testing.assert_array_equal(w, [1, -1, 1])
+
+
+def test_t10_rows_for_the_only_array():
+    w = np.ones(3)
+    loop = SGD(1.0).bind([w])
+    rows = (np.array([1, 1]), g_of(2, 3))
+    loop.minimize(lambda w: 0.0, jac=lambda w: rows)
+    loop.minimize(lambda w: (0.0, rows), jac=True)
+    loop.accumulate(rows)
+    loop.step()
+    np.testing.assert_array_equal(w, [1, -14, 1])
 
 
 @pytest.mark.parametrize(
@@ -293,10 +360,14 @@ def test_p5_zero_instead_of_none():
     w = g_of(1.0)
     loop = SGD(0.1, momentum=0.9).bind([w])
     loop.accumulate([g_of(1.0)])
+    held = loop.grads[0]
     loop.step()
     loop.zero_grad(set_to_none=False)
     loop.step()
     assert w[0] == pytest.approx(0.9 - 0.1 * 0.9)
+    loop.accumulate([g_of(4.0)])
+    assert loop.grads[0] is held
+    assert held[0] == 4.0
 
 
 def test_p6_closure():
@@ -347,6 +418,69 @@ def test_p7_wrong_groups():
         SGD().bind([w, w])
 
 
+def test_p7_one_array_is_a_group():
+    w, b = g_of(1.0), g_of(1.0)
+    loop = SGD(0.1).bind({"params": w})
+    loop.add_param_group({"params": b})
+    assert [group["params"] for group in loop.param_groups] == [[w], [b]]
+
+
+def test_p7_groups_that_are_none():
+    w = g_of(1.0)
+    loop = SGD(0.1).bind([w])
+    with pytest.raises(ValueError, match='expected "params" among them'):
+        SGD().bind([{"learning_rate": 0.1}])
+    with pytest.raises(TypeError, match="got a group of type ndarray, expected a dict"):
+        loop.add_param_group(w)
+    for bad in (3.0, None):
+        with pytest.raises(TypeError, match="expected a list of arrays"):
+            SGD().bind(bad)
+    assert len(loop.params) == 1
+
+
+def delete_keyword(loop):
+    del loop.param_groups[0]["momentum"]
+
+
+EDITS = {
+    "got a group without": delete_keyword,
+    "expected the 1 bound to it": lambda loop: loop.param_groups[0]["params"].append(g_of(1)),
+    "got a group whose params": lambda loop: loop.param_groups[0].pop("params"),
+    "expected the 1 that were bound": lambda loop: loop.param_groups.append({}),
+    "Invalid parameter 'lr'": lambda loop: loop.param_groups[0].update(lr=0.1),
+    "without alpha": lambda loop: loop.param_groups[0].update(learning_rate=Optimal()),
+}
+
+
+@pytest.mark.parametrize("sentence", EDITS)
+@pytest.mark.parametrize("rule", [SGD(0.1), Clipped(SGD(0.1), max_norm=1.0)], ids=str)
+def test_p7_edits_that_make_no_sense(rule, sentence):
+    w = g_of(1.0)
+    loop = rule.bind([w])
+    EDITS[sentence](loop)
+    with pytest.raises(ValueError, match=sentence):
+        loop.apply_gradients([(g_of(1), w)])
+    assert (w[0], loop.t) == (1.0, 0)
+
+
+def test_p7_schedules_may_be_edited_in_place():
+    schedule = Warmup(1).then(MultiStep(1.0, [10], 0.5))
+    recipe = SGD(schedule)
+    loop = recipe.bind([{"params": g_of(1)}, {"params": g_of(1)}])
+    loop.param_groups[0]["learning_rate"].set_params(schedule__initial=3.0)
+    assert loop.learning_rates == [3.0, 1.0]
+    loop.param_groups[0]["learning_rate"].schedule.milestones.insert(0, 0)
+    assert loop.learning_rates == [1.5, 1.0]
+    assert recipe.learning_rate.schedule.initial == 1.0
+    loop.param_groups[0]["learning_rate"].set_params(schedule__initial=-1.0)
+    with pytest.raises(ValueError, match="'initial' parameter of MultiStep"):
+        loop.minimize(lambda a, b: a[0] + b[0])
+    loop = SGD(Adaptive(1.0)).bind([g_of(1)])
+    loop.end_epoch(stalled=True)
+    loop.param_groups[0]["learning_rate"].set_params(initial=2.0)
+    assert loop.learning_rates == [0.4]  # what it has seen is kept
+
+
 def test_p7_a_wrong_edit_changes_nothing():
     w, b = g_of(1.0), g_of(1.0)
     loop = SGD(0.1).bind([{"params": [w]}, {"params": [b]}])
@@ -393,6 +527,22 @@ def test_p8_groups_must_match():
     with pytest.raises(ValueError, match="bind the same arrays"):
         loop.load_state_dict(saved)
     assert loop.learning_rates == [0.5]
+
+
+def test_p7_a_wrong_rate_changes_nothing():
+    w, b = g_of(1.0), g_of(1.0)
+    loop = SGD(0.1).bind([{"params": w}, {"params": b, "learning_rate": lambda t: 1.0 - t}])
+    loop.apply_gradients([(g_of(1), w), (g_of(1), b)])
+    loop.apply_gradients([(g_of(1), w), (g_of(1), b)])
+    with pytest.raises(ValueError, match=r"got the learning rate -1\.0 at t=2"):
+        loop.apply_gradients([(g_of(1), w), (g_of(1), b)])
+    assert (w[0], b[0], loop.t) == (0.8, 0.0, 2)
+
+
+@pytest.mark.parametrize("saved", [{}, None, {"state": {}, "param_groups": []}])
+def test_p8_not_a_state(saved):
+    with pytest.raises(ValueError, match=r"give what state_dict\(\) returned"):
+        SGD().bind([g_of(1.0)]).load_state_dict(saved)
 
 
 def test_p8_shapes_and_rules_must_match():
@@ -453,6 +603,64 @@ def test_wrong_pairs_change_nothing():
     with pytest.raises(ValueError, match="got 3 gradients for 2"):
         loop.accumulate([w, b, w])
     assert (w[0], b[0], loop.t) == (1.0, 1.0, 0)
+
+
+@pytest.mark.parametrize(
+    ("fun", "jac", "sentence"),
+    [
+        (lambda w: w[0], "2-point", "got jac='2-point', expected a function, True or None"),
+        (lambda w: w[0], 3, "got jac=3, expected"),
+        (lambda w: w[0], True, r"expected a pair \(value, gradient\)"),
+        (lambda w: None, None, "got a function value of dtype object, expected real numbers"),
+    ],
+)
+def test_functions_that_do_not_fit(fun, jac, sentence):
+    w = g_of(1.0, 2.0)
+    with pytest.raises(TypeError, match=sentence):
+        SGD(0.1).bind([w]).compute_gradients(fun, jac)
+
+
+def test_gradients_that_are_no_list():
+    loop = SGD(0.1).bind([g_of(1.0), g_of(1.0)])
+    with pytest.raises(TypeError, match="expected a list with one for each of the 2"):
+        loop.accumulate(1.0)
+
+
+def test_jac_false_is_none():
+    w = g_of(1.0, 2.0)
+    ((g, _),) = SGD(0.1).bind([w]).compute_gradients(lambda w: w @ w, jac=False)
+    np.testing.assert_allclose(g, [2, 4], atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("rate", "error", "sentence"),
+    [
+        (Exponential, TypeError, r"got the class Exponential .* write Exponential\(...\)"),
+        (Adam(), TypeError, "of type Adam, expected a number, a function"),
+        (Optimal(), ValueError, r"write Optimal\(alpha=1e-4\)"),
+        (Warmup(3).then(Optimal()), ValueError, r"write Optimal\(alpha=1e-4\)"),
+    ],
+)
+def test_what_is_no_learning_rate(rate, error, sentence):
+    with pytest.raises(error, match=sentence):
+        SGD(rate).bind([g_of(1.0)])
+    with pytest.raises(error, match=sentence):
+        SGD(rate).minimize(lambda x: x @ x, [1.0])
+
+
+def test_a_rule_without_a_rate_of_its_own():
+    class Fixed(Optimizer):
+        def __init__(self, size=0.5):
+            self.size = size
+
+        def update(self, w, g, slots, t, rate):
+            w -= self.size * g
+
+    w = g_of(1.0)
+    loop = Fixed().bind([w])
+    loop.param_groups[0]["size"] = 1.0
+    loop.apply_gradients([(g_of(1.0), w)])
+    assert w[0] == 0.0
 
 
 def test_jac_true_takes_pairs():
