@@ -111,6 +111,9 @@ class Optimizer(Component):
         """
         raise NotImplementedError
 
+    def adopt(self, before, slots):
+        """Take over what the rule `before` has kept of an array: a loop's keywords were edited."""
+
     def descent(self, w, g):
         """The gradient to step against: negated to maximise, then with the weight decay.
 

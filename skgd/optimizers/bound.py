@@ -340,7 +340,8 @@ class Bound:
             check_unchanged(group, [self.params[i] for i in indices])
             settings = _settings(group)
             if _parts(settings) != self._rules[k].parts:
-                self._rules[k] = self._rules[k].changed(settings)
+                states = [self.state[i] for i in indices if i in self.state]
+                self._rules[k] = self._rules[k].changed(settings, states)
         return self._rules
 
     def _index(self, w):
@@ -381,7 +382,7 @@ class _Rule:
         self.memory = self.schedule.init()
         self.rate(0, 0)  # a schedule that lacks something says so before the first step
 
-    def changed(self, settings):
+    def changed(self, settings, states):
         """The rule under other keywords; the schedule goes on if it is the same object."""
         missing = self.settings.keys() - settings.keys()
         if missing:
@@ -392,6 +393,8 @@ class _Rule:
         rule = _Rule(self.optimizer, settings)
         if settings.get("learning_rate") is self.settings.get("learning_rate"):
             rule.memory = self.memory
+        for slots in states:
+            rule.optimizer.adopt(self.optimizer, slots)
         return rule
 
     def rate(self, t, epoch):

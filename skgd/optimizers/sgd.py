@@ -2,6 +2,8 @@
 
 from numbers import Real
 
+import numpy as np
+
 from .._compat import Interval
 from .base import DECAY, SHARED, Optimizer
 
@@ -33,10 +35,21 @@ class SGD(Optimizer, name="sgd"):
     sparse_updates : {"exact", "lazy"}, default="exact"
         "lazy" leaves coefficients that no row of a sparse batch touches alone; in estimators.
 
+    Raises
+    ------
+    ValueError
+        When bound or fitted, if `nesterov` comes without a momentum or with a dampening.
+
     Notes
     -----
     The rate is outside of the buffer, so that a change of it acts on the whole buffer at once;
-    Keras has it inside, which is the same as long as the rate is constant.
+    Keras has it inside, which is the same as long as the rate is constant. A momentum that is
+    turned on later begins with an undamped buffer too.
+
+    The decay is PyTorch's, through the buffer. Keras' ``weight_decay`` is a step of its own,
+    :math:`w \leftarrow (1 - \eta_t \lambda) w`, after clipping and before the update; `AdamW` and
+    `Lion` have that one, in that order. Keras refuses an int as a rate, and a new rate in place
+    of a schedule; both are legal here.
 
     Examples
     --------
@@ -98,13 +111,21 @@ class SGD(Optimizer, name="sgd"):
         g = self.descent(w, g)
         if self.momentum:
             buffer = slots["momentum"]
-            if t == 0:
+            if t == 0 or np.isnan(buffer).all():
                 buffer[...] = g
             else:
                 buffer *= self.momentum
                 buffer += (1.0 - self.dampening) * g
             g = g + self.momentum * buffer if self.nesterov else buffer
         w -= rate * g
+
+    def adopt(self, before, slots):
+        """Where the momentum was 0 from the beginning, its first buffer is still to come: NaN.
+
+        It is the gradient then, undamped, as if this were the first update.
+        """
+        if self.momentum and not before.momentum and not slots["momentum"].any():
+            slots["momentum"][...] = np.nan
 
     def step_size(self, w, slots, t, rate):
         r"""The buffer comes to rest at :math:`b = (1 - d) g / (1 - \mu)`.

@@ -56,6 +56,9 @@ class Wrapper(Optimizer):
     def step_size(self, w, slots, t, rate):
         return self.optimizer.step_size(w, slots, t, rate)
 
+    def adopt(self, before, slots):
+        self.optimizer.adopt(before.optimizer, slots)
+
     def solution(self, params, state):
         return self.optimizer.solution(params, state)
 
@@ -113,6 +116,11 @@ class Clipped(Wrapper):
     scope : {"array", "global"}, default="array"
         Whether each array has a norm, as with Keras' ``clipnorm``, or all arrays of a group
         have one, as in PyTorch, which divides by the norm plus 1e-6.
+
+    Raises
+    ------
+    ValueError
+        When bound or fitted, if both limits are given or none.
 
     Examples
     --------
@@ -203,8 +211,8 @@ class Averaged(Wrapper):
     Notes
     -----
     The average is the slot ``"average"`` of the state, ``loop.solution()`` of a loop and the x
-    of `minimize`. It is taken right after the update, before any proximal step; an estimator
-    has its own `average`.
+    of `minimize`, which calls the function there too, to say when x is good enough. It is taken
+    right after the update, before any proximal step; an estimator has its own `average`.
 
     Examples
     --------

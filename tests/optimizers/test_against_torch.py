@@ -194,6 +194,27 @@ def test_groups_edited_between_steps():
         np.testing.assert_allclose(w, p.numpy(), rtol=0, atol=1e-13)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_momentum_turned_on_and_off(seed):
+    """The first buffer is undamped whenever it comes; later it is kept while momentum is 0."""
+    rng = np.random.default_rng([4, seed])
+    params = [rng.normal(size=s) for s in ((4,), (2, 3))]
+    tensors = [torch.tensor(w.copy()) for w in params]
+    loop, rival = SGD(0.1).bind(params), torch.optim.SGD(tensors, lr=0.1)
+    for step, grads in enumerate(gradients(rng, [w.shape for w in params])):
+        if step % 3 == 2:
+            edit = {"momentum": rng.choice([0.0, 0.5, 0.9]), "dampening": rng.choice([0.0, 0.7])}
+            loop.param_groups[0] |= edit
+            rival.param_groups[0] |= edit
+        set_grads(tensors, grads)
+        rival.step()
+        loop.zero_grad()
+        loop.accumulate(grads)
+        loop.step()
+        for w, p in zip(params, tensors, strict=True):
+            np.testing.assert_allclose(w, p.numpy(), rtol=1e-10, atol=1e-12)
+
+
 @pytest.mark.parametrize("scale", [0.01, 10.0])
 def test_global_norm(scale):
     rng = np.random.default_rng(3)

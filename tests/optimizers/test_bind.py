@@ -289,6 +289,41 @@ def test_p1_golden_traces(optimizer, expected):
     np.testing.assert_allclose(run(optimizer, [1, 2, 3]), expected, rtol=0, atol=1e-14)
 
 
+def torch_sgd(steps):
+    """PyTorch's rule, written out: there is no buffer before the first update that needs one."""
+    w, buffer, path = 1.0, None, []
+    for g, momentum, dampening in steps:
+        if momentum:
+            buffer = g if buffer is None else momentum * buffer + (1 - dampening) * g
+            g = buffer
+        w -= 0.1 * g
+        path.append(w)
+    return path
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [(1, 0, 0), (2, 0.9, 0.5), (3, 0.9, 0.5)],
+        [(1, 0, 0.5), (0, 0.9, 0.5), (3, 0.9, 0.5), (1, 0, 0.5), (2, 0.5, 0.2), (4, 0.5, 0.2)],
+        [(1, 0.9, 0.5), (2, 0, 0), (3, 0.9, 0.5)],
+    ],
+)
+@pytest.mark.parametrize("wrap", [lambda rule: rule, Averaged], ids=["plain", "averaged"])
+def test_p1_momentum_turned_on_later(steps, wrap):
+    w = g_of(1.0)
+    loop = wrap(SGD(0.1)).bind([w])
+    path = []
+    for g, momentum, dampening in steps:
+        loop.param_groups[0] |= {"momentum": momentum, "dampening": dampening}
+        saved = pickle.loads(pickle.dumps(loop.state_dict()))
+        loop = wrap(SGD()).bind([w])
+        loop.load_state_dict(saved)
+        loop.apply_gradients([(g_of(g), w)])
+        path.append(w[0])
+    np.testing.assert_allclose(path, torch_sgd(steps), rtol=0, atol=1e-14)
+
+
 def test_p2_change_of_rate_acts_on_the_whole_buffer():
     w = g_of(1.0)
     loop = SGD(0.1, momentum=0.9).bind([w])
