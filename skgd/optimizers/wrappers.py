@@ -42,6 +42,13 @@ class Wrapper(Optimizer):
     def check(self):
         super().check()
         self.optimizer.check()
+        kind = type(self).__name__
+        twice = self._own_settings().keys() & self.optimizer.settings().keys()
+        if twice:
+            raise ValueError(
+                f"got {kind} around an optimizer that has {sorted(twice)} too, expected each "
+                f"keyword once, as in a group of bind; try one {kind}, or rename your own keywords"
+            )
         return self
 
     def start(self, name, w):
@@ -120,7 +127,8 @@ class Clipped(Wrapper):
     Raises
     ------
     ValueError
-        When bound or fitted, if both limits are given or none.
+        When bound or fitted, if both limits are given or none, or if there is another `Clipped`
+        inside.
 
     Examples
     --------
@@ -207,6 +215,11 @@ class Averaged(Wrapper):
         How much c of the average is kept, in [0, 1); None is Polyak's average.
     after : int, default=0
         Updates before the average begins; until then it is the parameter.
+
+    Raises
+    ------
+    ValueError
+        When bound or fitted, if there is another `Averaged` inside.
 
     Notes
     -----

@@ -683,6 +683,31 @@ def test_what_is_no_learning_rate(rate, error, sentence):
         SGD(rate).minimize(lambda x: x @ x, [1.0])
 
 
+def nested(outer, inner):
+    limits = {Clipped: {"max_norm": 1.0}, Averaged: {}}
+    return outer(inner(SGD(0.1), **limits[inner]), **limits[outer])
+
+
+@pytest.mark.parametrize("kind", [Clipped, Averaged])
+def test_a_wrapper_within_its_like(kind):
+    between = nested(kind, Averaged if kind is Clipped else Clipped)
+    between.optimizer.optimizer = nested(kind, kind).optimizer
+    for rule in (nested(kind, kind), between):
+        with pytest.raises(ValueError, match=f"got {kind.__name__} around .* try one"):
+            rule.bind([g_of(1.0)])
+    nested(Clipped, Averaged).bind([g_of(1.0)])
+    nested(Averaged, Clipped).bind([g_of(1.0)])
+
+
+def test_a_wrapper_around_a_rule_with_its_keywords():
+    class Decaying(Optimizer):
+        def __init__(self, decay=0.1):
+            self.decay = decay
+
+    with pytest.raises(ValueError, match=r"has \['decay'\] too"):
+        Averaged(Decaying()).bind([g_of(1.0)])
+
+
 def test_a_rule_without_a_rate_of_its_own():
     class Fixed(Optimizer):
         def __init__(self, size=0.5):
