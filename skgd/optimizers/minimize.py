@@ -1,11 +1,12 @@
 """Minimise a function of one array, in SciPy's terms."""
 
 import inspect
+from numbers import Real
 
 import numpy as np
 from scipy.optimize import OptimizeResult
 
-from .gradients import numerical_gradient
+from .gradients import as_pair, check_jac, numerical_gradient
 
 
 def minimize(
@@ -20,6 +21,7 @@ def minimize(
     callback=None,
     maxiter=1000,
     tol=1e-8,
+    disp=False,
     **unknown,
 ):
     """See `Optimizer.minimize`; bounds, constraints and unknown options are refused."""
@@ -30,33 +32,35 @@ def minimize(
         )
     if unknown:
         raise TypeError(
-            f"got the options {sorted(unknown)}, expected only maxiter and tol; leave them out"
+            f"got the options {sorted(unknown)}, expected only maxiter, tol and disp; leave the "
+            "others out"
         )
-    evaluate = _Objective(fun, jac, args)
+    _check_limit("maxiter", maxiter, 1000)
+    if tol is not None:
+        _check_limit("tol", tol, 1e-8)
+    evaluate = _Objective(fun, check_jac(jac), args if isinstance(args, tuple) else (args,))
     w = _start(x0)
     loop = optimizer.bind([w])
     notify = _notifier(callback)
-    point = evaluate(w)
-    status, nit = _status(point, nit=0, maxiter=maxiter, tol=tol), 0
+    point = found = evaluate(w)  # where the rule is, and what it offers
+    nit, status = 0, _status(point, found, nit=0, maxiter=maxiter, tol=tol)
     while status is None:
         loop.apply_gradients([(point.jac, w)])
         loop.end_epoch(point.fun)
-        last, point = point, evaluate(w)
         nit += 1
-        status = _status(point, nit=nit, maxiter=maxiter, tol=tol)
+        (offered,) = loop.solution()
+        last, point = found, evaluate(w)
+        found = point if np.array_equal(offered, w) else evaluate(offered)
+        status = _status(point, found, nit=nit, maxiter=maxiter, tol=tol)
         if status == DIVERGED:
-            point = last
-        elif notify(point):
+            found = found if _is_finite(found) else last
+        elif notify(found):
             status = STOPPED
-    (offered,) = loop.solution()
-    if offered is not w:
-        point = evaluate(offered)
-    largest = np.max(np.abs(point.jac), initial=0.0)
-    message = MESSAGES[status].format(nit=nit, largest=largest, tol=tol, maxiter=maxiter)
-    return OptimizeResult(
-        x=point.x,
-        fun=point.fun,
-        jac=point.jac,
+    message = MESSAGES[status].format(nit=nit, largest=_largest(found), tol=tol, maxiter=maxiter)
+    result = OptimizeResult(
+        x=found.x,
+        fun=found.fun,
+        jac=found.jac,
         nit=nit,
         nfev=evaluate.nfev,
         njev=evaluate.njev,
@@ -64,8 +68,12 @@ def minimize(
         status=status,
         message=message + evaluate.remark,
     )
+    if disp:
+        print(result.message, *(f"{name}: {result[name]}" for name in SHOWN), sep="\n    ")
+    return result
 
 
+SHOWN = ("fun", "nit", "nfev", "njev")
 CONVERGED, OUT_OF_ITERATIONS, DIVERGED, STOPPED = 0, 1, 2, 99
 MESSAGES = {
     CONVERGED: "Converged: the largest entry of the gradient is {largest:.3g}, at most tol={tol}.",
@@ -75,19 +83,34 @@ MESSAGES = {
     ),
     DIVERGED: (
         "Diverged: the function or its gradient is not finite after {nit} iterations; x is the "
-        "last point where it was; try a smaller learning rate."
+        "last point where it was, if there is one; try a smaller learning rate."
     ),
     STOPPED: "`callback` raised `StopIteration` after {nit} iterations.",
 }
 
 
-def _status(point, nit, maxiter, tol):
-    """Why to stop at this point, or None."""
-    if not (np.isfinite(point.fun) and np.isfinite(point.jac).all()):
+def _status(point, found, nit, maxiter, tol):
+    """Why to stop with the rule at a point and this found, or None."""
+    if not (_is_finite(point) and _is_finite(found)):
         return DIVERGED
-    if tol is not None and np.max(np.abs(point.jac), initial=0.0) <= tol:
+    if tol is not None and _largest(found) <= tol:
         return CONVERGED
     return OUT_OF_ITERATIONS if nit >= maxiter else None
+
+
+def _is_finite(point):
+    return np.isfinite(point.fun) and np.isfinite(point.jac).all()
+
+
+def _largest(point):
+    return np.max(np.abs(point.jac), initial=0.0)
+
+
+def _check_limit(name, value, usual):
+    if not (isinstance(value, Real) and value >= 0):
+        raise (ValueError if isinstance(value, Real) else TypeError)(
+            f"got {name}={value!r}, expected a number that is not negative; try {name}={usual}"
+        )
 
 
 class _Objective:
@@ -100,11 +123,9 @@ class _Objective:
         self._both = self._given
         if jac is True:
             self._both = self._paired
-        elif jac is None or jac is False:
+        elif jac is None:
             self._both = self._numerical
             self.remark = " The gradient was found by central differences of fun."
-        elif not callable(jac):
-            raise TypeError(f"got jac={jac!r}, expected a function, True or None")
 
     def __call__(self, w):
         x = w.copy()
@@ -116,20 +137,34 @@ class _Objective:
                 "expected the same shape"
             )
         self.njev += 1
-        return OptimizeResult(x=x, fun=float(np.asarray(value).item()), jac=grad.copy())
+        return OptimizeResult(x=x, fun=_number(value), jac=grad.copy())
+
+    def _call(self, x):
+        self.nfev += 1
+        return self.fun(x.copy(), *self.args)
 
     def _value(self, x):
-        self.nfev += 1
-        return self.fun(x, *self.args)
+        return _number(self._call(x))
 
     def _paired(self, x):
-        return self._value(x)
+        return as_pair(self._call(x))
 
     def _given(self, x):
-        return self._value(x), self.jac(x, *self.args)
+        return self._value(x), self.jac(x.copy(), *self.args)
 
     def _numerical(self, x):
         return self._value(x), numerical_gradient(self._value, [x])[0]
+
+
+def _number(value):
+    """The value of a function as a float."""
+    array = np.asarray(value)
+    if array.size != 1 or array.dtype.kind not in "fiub":
+        raise ValueError(
+            f"got a function value of shape {array.shape} and dtype {array.dtype}, expected one "
+            "real number; try np.sum"
+        )
+    return float(array.item())
 
 
 def _start(x0):

@@ -42,8 +42,35 @@ SOLVERS = [
 ]
 
 
-def test_every_rule_is_here():
-    assert {type(solver) for solver in SOLVERS} >= set(Optimizer.registry.values())
+ON_ROSENBROCK = [
+    SGD(2e-3, momentum=0.9),
+    SGD(5e-4, momentum=0.95, nesterov=True),
+    Adagrad(0.3),
+    Adadelta(Exponential(1.0, 0.9995), rho=0.95),
+    RMSprop(Exponential(0.003, 0.9997), momentum=0.9),
+    Adam(0.05),
+    AdamW(0.05, weight_decay=0.0),
+    NAdam(Exponential(0.05, 0.9995)),
+    RAdam(0.001),
+    Adamax(0.02),
+    Lion(Exponential(0.01, 0.999)),
+    Ftrl(0.3),
+]
+
+
+@pytest.mark.parametrize("solvers", [SOLVERS, ON_ROSENBROCK], ids=["convex", "rosenbrock"])
+def test_every_rule_is_here(solvers):
+    assert {type(solver) for solver in solvers} >= set(Optimizer.registry.values())
+
+
+def check_result(found, fun, jac, tol):
+    """All fields are about the x that is returned."""
+    assert found.fun == fun(found.x)
+    np.testing.assert_array_equal(found.jac, jac(found.x))
+    assert found.success is (found.status == 0)
+    assert found.success == (np.max(np.abs(found.jac)) <= tol)
+    assert f"is {np.max(np.abs(found.jac)):.3g}" in found.message
+    assert found.nfev == found.njev
 
 
 def logistic():
@@ -76,32 +103,23 @@ def test_smooth_convex(solver, problem):
     found = optimize.minimize(fun, x0, jac=True, method=solver, tol=1e-5, options={"maxiter": 3000})
     first = fun(x0)[0]
     assert found.fun - best.fun <= 1e-6 * (first - best.fun)
-    assert found.fun == fun(found.x)[0]
-    np.testing.assert_array_equal(found.jac, fun(found.x)[1])
+    check_result(found, lambda x: fun(x)[0], lambda x: fun(x)[1], tol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "solver",
-    [
-        SGD(5e-4, momentum=0.95, nesterov=True),
-        Adam(0.02),
-        NAdam(Exponential(0.05, 0.9995)),
-        RAdam(0.001),
-        Adamax(0.02),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("solver", ON_ROSENBROCK, ids=str)
 def test_rosenbrock(solver):
     found = optimize.minimize(
         optimize.rosen,
         [-1.0, 1.5],
         jac=optimize.rosen_der,
         method=solver,
-        tol=1e-6,
+        tol=1e-5,
         options={"maxiter": 20_000},
     )
     assert found.success, found.message
     np.testing.assert_allclose(found.x, [1, 1], atol=1e-4)
+    check_result(found, optimize.rosen, optimize.rosen_der, tol=1e-5)
+    assert found.nfev == found.nit + 1
 
 
 def parabola(x):
@@ -174,6 +192,8 @@ def test_args():
     found = optimize.minimize(fun, [0.0], args=(2.0, 5.0), jac=jac, method=SGD(0.1))
     assert found.x[0] == pytest.approx(5.0, abs=1e-7)
     assert SGD(0.1).minimize(fun, [0.0], jac=jac, args=(2.0, 5.0)) == found
+    alone = SGD(0.1).minimize(lambda x, b: np.sum((x - b) ** 2), [0.0], args=5.0)
+    assert alone.x[0] == pytest.approx(5.0, abs=1e-7)
 
 
 def test_callbacks():
@@ -219,7 +239,7 @@ def test_bounds_and_constraints_are_refused(limits):
 
 
 def test_unknown_options_are_refused():
-    with pytest.raises(TypeError, match="expected only maxiter and tol"):
+    with pytest.raises(TypeError, match="expected only maxiter, tol and disp"):
         optimize.minimize(parabola, [0.5], method=SGD(0.1), options={"gtol": 1e-3})
 
 
@@ -230,10 +250,54 @@ def test_wrong_start(x0):
 
 
 def test_wrong_jac():
-    with pytest.raises(TypeError, match="got jac="):
-        SGD(0.1).minimize(parabola, [1.0], jac="2-point")
+    for jac in ("2-point", 3):
+        with pytest.raises(TypeError, match="got jac="):
+            SGD(0.1).minimize(parabola, [1.0], jac=jac)
+    assert SGD(0.1).minimize(parabola, [1.0], jac=False).success
     with pytest.raises(ValueError, match="gradient of shape"):
         SGD(0.1).minimize(parabola, [1.0], jac=lambda x: np.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "sentence"),
+    [
+        ({"maxiter": None}, TypeError, "got maxiter=None, .* try maxiter=1000"),
+        ({"maxiter": -1}, ValueError, "got maxiter=-1, expected a number that is not negative"),
+        ({"tol": "x"}, TypeError, "got tol='x', .* try tol=1e-08"),
+        ({"tol": float("nan")}, ValueError, "got tol=nan"),
+        ({"fun": lambda x: x - 1}, ValueError, r"shape \(2,\) .* expected one real number"),
+        ({"fun": lambda x: None}, ValueError, "dtype object, expected one real number"),
+        ({"fun": lambda x: 1j}, ValueError, "dtype complex128, expected one real number"),
+        ({"jac": True}, TypeError, r"expected a pair \(value, gradient\)"),
+        ({"jac": None, "fun": lambda x: x - 1}, ValueError, r"shape \(2,\)"),
+    ],
+)
+def test_wrong_arguments(wrong, error, sentence):
+    with pytest.raises(error, match=sentence):
+        SGD(0.1).minimize(**{"fun": parabola, "x0": [1.0, 2.0], "jac": slope} | wrong)
+
+
+def test_display(capsys):
+    for disp in (False, True):
+        found = optimize.minimize(
+            parabola, [0.0], jac=slope, method=SGD(0.1), options={"disp": disp}
+        )
+        assert capsys.readouterr().out.startswith(found.message) is disp
+
+
+def test_functions_may_write_on_what_they_are_given():
+    def fun(x):
+        x -= 3.0
+        return float(x @ x)
+
+    def jac(x):
+        x -= 3.0
+        x *= 2.0
+        return x
+
+    for given in (jac, None):
+        found = SGD(0.1).minimize(fun, [0.0], jac=given, tol=1e-6)
+        assert found.x[0] == pytest.approx(3.0, abs=1e-6)
 
 
 def test_start_is_not_written_and_functions_see_copies():
@@ -262,6 +326,32 @@ def test_schedules():
 def test_maximize():
     found = SGD(0.1, maximize=True).minimize(lambda x: -parabola(x), [0.0], jac=lambda x: -slope(x))
     assert found.x[0] == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("rule", [Averaged(SGD(0.1)), Averaged(SGD(0.1), decay=0.9)], ids=str)
+def test_success_is_about_the_average(rule):
+    seen = []
+    keywords = {"jac": slope, "tol": 1e-2, "callback": lambda xk: seen.append(xk[0])}
+    found = rule.minimize(parabola, [0.0], **keywords, maxiter=100_000)
+    assert found.success
+    check_result(found, parabola, slope, tol=1e-2)
+    assert seen[-1] == found.x[0]
+    short = rule.minimize(parabola, [0.0], **keywords, maxiter=found.nit - 1)
+    assert (short.success, short.status) == (False, 1)
+    check_result(short, parabola, slope, tol=1e-2)
+
+
+@pytest.mark.parametrize("decay", [None, 0.5])
+def test_divergence_of_an_average(decay):
+    def fun(x):
+        return float(np.sum(x**2))
+
+    with np.errstate(all="ignore"):
+        found = Averaged(SGD(2.0), decay).minimize(fun, [1.0], jac=lambda x: 2 * x)
+    assert (found.success, found.status) == (False, 2)
+    assert np.isfinite(found.x).all()
+    assert found.fun == fun(found.x) > 1e100
+    np.testing.assert_array_equal(found.jac, 2 * found.x)
 
 
 def test_average_is_the_solution():
