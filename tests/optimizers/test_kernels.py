@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.base import clone
 
-from skgd import GDRegressor
+from skgd import DivergenceError, GDRegressor
 from skgd.optimizers import Optimizer
-from skgd.schedules import InverseScaling
+from skgd.schedules import Cosine, Exponential, InverseScaling, Step, Warmup
 
 VARIANTS = {
     "sgd": [{}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}, {"weight_decay": 0.1},
@@ -58,3 +61,71 @@ def test_compiled_rule_equals_numpy_rule(optimizer, penalty, outputs):
     if penalty == "l1":
         np.testing.assert_array_equal(compiled.coef_ == 0, called.coef_ == 0)
     assert np.abs(compiled.coef_).max() > 1e-4
+
+
+# any arguments, any schedule --------------------------------------------------------------
+
+FLAGS = ("maximize", "nesterov", "amsgrad", "epsilon_hat", "centered")
+ARGUMENTS = {
+    "momentum": st.floats(0.0, 0.95),
+    "dampening": st.floats(0.0, 1.0),
+    "beta_1": st.floats(0.0, 0.95),
+    "beta_2": st.floats(0.5, 0.9999),
+    "rho": st.floats(0.5, 0.999),
+    "epsilon": st.floats(1e-4, 1e-2),
+    "weight_decay": st.floats(0.0, 0.2),
+    "momentum_decay": st.floats(0.0, 0.1),
+    "learning_rate_decay": st.floats(0.0, 0.5),
+    "initial_accumulator_value": st.floats(0.01, 0.5),
+    "learning_rate_power": st.floats(-1.0, -0.1),
+    "l1": st.floats(0.0, 0.05),
+    "l2": st.floats(0.0, 0.05),
+    "sparse_updates": st.sampled_from(["exact", "lazy"]),
+} | dict.fromkeys(FLAGS, st.booleans())
+SCHEDULES = [
+    0.01,
+    InverseScaling(0.03, 0.25),
+    Exponential(0.02, 0.9, per="epoch"),
+    Cosine(0.02, 9, final=0.001),
+    Warmup(3).then(Step(0.02, 4, 0.5)),
+]
+
+
+@st.composite
+def optimizers(draw, name):
+    cls = Optimizer.registry[name]
+    names = set(cls().get_params()) - {"learning_rate"}
+    arguments = {argument: draw(ARGUMENTS[argument]) for argument in sorted(names)}
+    if arguments.get("nesterov"):
+        arguments |= {"momentum": 0.1 + 0.8 * arguments["momentum"], "dampening": 0.0}
+    return cls(**arguments)
+
+
+def outcome(model, X, y):
+    """Parameters, or the epoch in which the fit diverged, as climbing does."""
+    try:
+        model.fit(X, y)
+    except DivergenceError as error:
+        return np.array([error.epoch])
+    return np.append(model.coef_, model.intercept_)
+
+
+@pytest.mark.parametrize("name", Optimizer.registry)
+@settings(deadline=None, max_examples=25, derandomize=True)
+@given(data=st.data())
+def test_for_any_arguments(name, data):
+    rng = np.random.default_rng(data.draw(st.integers(0, 99), "seed"))
+    X = rng.standard_normal((40, 11)) * (rng.random((40, 11)) < 0.3)
+    y = X @ rng.standard_normal(11) + 0.3 * rng.standard_normal(40)
+    model = GDRegressor(
+        optimizer=data.draw(optimizers(name), "optimizer"),
+        learning_rate=data.draw(st.sampled_from(SCHEDULES), "schedule"),
+        penalty=data.draw(st.sampled_from([None, "l2", "l1"]), "penalty"),
+        batch_size=data.draw(st.sampled_from([1, 8, "full"]), "batch_size"),
+        alpha=0.05, max_iter=3, tol=None, random_state=0,
+    )  # fmt: skip
+    X = data.draw(st.sampled_from([X, sp.csr_array(X)]), "rows")
+    compiled = outcome(clone(model), X, y)
+    called = outcome(clone(model).set_params(optimizer=in_numpy(model.optimizer)), X, y)
+    scale = np.max(np.abs(called))
+    np.testing.assert_allclose(compiled, called, rtol=1e-8, atol=1e-10 * scale)
