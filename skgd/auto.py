@@ -9,12 +9,14 @@ a rate                that rate exactly; plain SGD, batches of min(256, n), no m
 an optimizer only     that rule; its own rate, else one from the curvature (SGD) or its default
                       rate times the spread of the targets
 a batch size only     Adam in standardised coordinates, rate falling as 1/sqrt(t)
-nothing, smooth loss  accelerated descent on the full batch, in standardised coordinates
+nothing, smooth loss  accelerated descent on the full batch, in whitened coordinates up to 1000
+                      columns, if there are 5 times as many rows and no proximal step; else in
+                      standardised ones
 nothing, other loss   Adam as above, batches of min(256, n)
 nothing, a stream     from the second, different chunk of `partial_fit` on: Adam as above
 ====================  ===============================================================
 
-Standardised coordinates are a metric of the steps (``skgd.metric``), never of the objective.
+Coordinates are a metric of the steps (``skgd.metric``), never of the objective.
 """
 
 from dataclasses import replace
@@ -24,8 +26,8 @@ import numpy as np
 from sklearn.utils.extmath import row_norms
 
 from ._component import resolve
-from .losses import SquaredError
-from .metric import Metric
+from .losses import LogLoss, Multinomial, SquaredError
+from .metric import Metric, Whitened
 from .optimizers import SGD, Adam, Optimizer
 from .optimizers.accelerated import Accelerated
 from .schedules import Adaptive, Constant, InverseScaling, Optimal, as_schedule
@@ -36,6 +38,9 @@ ENOUGH_FOR_METRIC = 1000  # rows
 MOST_ROWS = 20_000  # rows that the curvature is measured on
 POWER_STEPS = 20
 SAFETY = 1.1
+MOST_WHITENED = 1000  # columns
+LEAST_ROWS_A_COLUMN = 5
+ROWS_FOR_WHITENING, ROWS_A_COLUMN = 20_000, 20
 
 
 def resolve_optimizer(spec):
@@ -100,18 +105,20 @@ def recipe_for(
     rule = resolve_optimizer(optimizer)
     schedule = resolve_schedule(learning_rate, eta0, power_t)
     own = schedule is None and rule is None
-    metric = None
-    if precondition == "diagonal" or (precondition == "auto" and own):
-        metric = diagonal_metric(problem, X)
     whole = batch_size in ("auto", "full") or (
         isinstance(batch_size, Integral) and batch_size >= problem.n_rows
     )
     full = own and problem.loss.smooth and whole
     size = DEFAULT_BATCH if batch_size == "auto" and not full else batch_size
     size = None if full or size == "full" else size
+    if precondition == "auto":
+        precondition = None
+        if own:
+            precondition = "whiten" if full and can_whiten(problem) else "diagonal"
+    metric = metric_of(problem, X, precondition)
     if full:
-        rule = Accelerated()
-        schedule = Constant(1.0 / curvature(problem, X, problem.n_rows, metric))
+        rule, bend = Accelerated(), bend_at_start(problem)
+        schedule = Constant(1.0 / curvature(problem, X, problem.n_rows, metric, bend))
     elif own:
         rule, schedule = Adam(), InverseScaling(0.1 * spread(problem))
     rule = SGD() if rule is None else rule
@@ -145,7 +152,8 @@ def named_rule_schedule(problem, X, recipe):
     if type(rule) is not SGD or not problem.loss.smooth:
         return Constant(rule.default_rate * (1.0 if rule.unit_free else spread(problem)))
     n = problem.n_rows
-    bound = curvature(problem, X, recipe.rows_of_batch(n), recipe.metric)
+    bend = problem.loss.curvature or bend_at_start(problem)
+    bound = curvature(problem, X, recipe.rows_of_batch(n), recipe.metric, bend)
     # a heavy ball steps 1 / (1 - momentum) times as far as its rate says
     return Constant((1.0 - rule.momentum) / bound)
 
@@ -161,38 +169,79 @@ def spread(problem):
     return float(np.sqrt(np.mean(np.average((y - centre) ** 2, axis=0, weights=weight)))) or 1.0
 
 
-def diagonal_metric(problem, X):
-    """Standardised coordinates of the kept rows."""
-    weight = problem.sample_weight
-    if problem.kept is not None:
-        weight = np.zeros(len(problem.y))
-        weight[problem.kept] = (
-            1.0 if problem.sample_weight is None else problem.sample_weight[problem.kept]
-        )
+def unconstrained(problem):
+    """Whether the penalty is smooth, so that there is no proximal step."""
     strengths = problem.strengths()
-    l2 = 0.0 if strengths is None else strengths[0]
-    return Metric.diagonal(X, weight, problem.fit_intercept, l2 / bend(problem))
+    if strengths is None:
+        return problem.penalty.smooth and not problem.positive
+    return np.array_equal(strengths[1:], [0.0, -np.inf, np.inf])
 
 
-def bend(problem):
-    """Second derivative of the loss in a score: its bound, or the mean where the fit starts."""
-    if problem.loss.curvature is not None:
-        return problem.loss.curvature
+def can_whiten(problem):
+    """Whether correlations are of use, cheap to take, and not those of a handful of rows."""
+    d = problem.rows.n_features
+    return (
+        unconstrained(problem) and d <= MOST_WHITENED and problem.n_rows >= LEAST_ROWS_A_COLUMN * d
+    )
+
+
+def metric_of(problem, X, precondition):
+    """The metric that a name means on a problem."""
+    if precondition is None:
+        return None
+    weight = problem.sample_weight
+    rows = problem.kept
+    if rows is not None:
+        weight = np.zeros(len(problem.y))
+        weight[rows] = 1.0 if problem.sample_weight is None else problem.sample_weight[rows]
+    strengths = problem.strengths()
+    ridge = 0.0 if strengths is None else strengths[0] / bend_at_start(problem)
+    diagonal = Metric.diagonal(X, weight, problem.fit_intercept, ridge)
+    if precondition == "diagonal":
+        return diagonal
+    if not unconstrained(problem):
+        raise ValueError(
+            f"got precondition='whiten' with penalty={problem.penalty!r}"
+            f"{' and positive=True' if problem.positive else ''}, expected one without kinks or "
+            "bounds, which have no proximal step there; try precondition='diagonal'"
+        )
+    rows = np.arange(len(problem.y)) if rows is None else rows
+    n_picked = max(ROWS_FOR_WHITENING, ROWS_A_COLUMN * X.shape[1])
+    if n_picked < len(rows):
+        picked = np.random.default_rng(0).choice(len(rows), n_picked, replace=False, shuffle=False)
+        rows = rows[np.sort(picked)]
+    return Whitened.of(X, rows, weight, diagonal, ridge)
+
+
+def bend_at_start(problem):
+    """Second derivative of the loss in a score where the fit starts, averaged over the rows.
+
+    Where it grows on the way, the rule has to notice and to lower its rate.
+    """
     if not problem.loss.smooth:
         return 1.0
-    y, weight = problem.targets_of(0)
-    z = np.full(len(y), problem.start[0][0])
-    nudge = 1e-4
-    second = (problem.loss.slope(y, z + nudge) - problem.loss.slope(y, z - nudge)) / (2 * nudge)
-    return max(float(np.average(second, weights=weight)), np.finfo(float).tiny)
+    bound = problem.loss.curvature
+    if bound is not None and not isinstance(problem.loss, LogLoss | Multinomial):
+        return bound  # parts of parabolas may all be entered on the way
+    if problem.loss.rowwise:  # softmax: diag(p) - pp' is not larger than the largest p
+        return float(problem.loss.predict_proba(problem.start[0][np.newaxis]).max())
+    nudge, largest = 1e-4, 0.1 * (bound or 0.0)  # a class alone has none
+    for c in range(problem.n_columns):
+        y, weight = problem.targets_of(c)
+        z = np.full(len(y), problem.start[0][c])
+        slopes = problem.loss.slope(y, z + nudge), problem.loss.slope(y, z - nudge)
+        second = np.average((slopes[0] - slopes[1]) / (2 * nudge), weights=weight)
+        largest = max(largest, float(second))
+    return max(largest, np.finfo(float).tiny)
 
 
-def curvature(problem, X, batch_size, metric):
+def curvature(problem, X, batch_size, metric, bend):
     r"""Bound on the curvature of the smooth objective over batches of a size.
 
-    The full objective's largest curvature is ``bend * lambda_max(X'X / n) + l2``, by power
-    iteration; a single row's is ``bend * max ||x||^2 + l2``; batches between them mix the two
-    as sampling without replacement does:
+    `bend` is the curvature of the loss in a score. The full objective's largest curvature is
+    then ``bend * lambda_max(X'X / n) + l2``, by power iteration; a single row's is
+    ``bend * max ||x||^2 + l2``; batches between them mix the two as sampling without
+    replacement does:
 
     .. math:: L_B = \frac{n (B - 1)}{B (n - 1)} L + \frac{n - B}{B (n - 1)} L_{\max}
 
@@ -200,6 +249,8 @@ def curvature(problem, X, batch_size, metric):
     2019, equation 14.
     """
     n = problem.n_rows
+    if isinstance(metric, Whitened) and batch_size == n:
+        return SAFETY * bend
     largest = 0.0 if batch_size == 1 and n > 1 else SAFETY * top_eigenvalue(problem, metric)
     row = 0.0
     if batch_size < n:
@@ -212,7 +263,7 @@ def curvature(problem, X, batch_size, metric):
     l2 = 0.0 if strengths is None else strengths[0]
     if metric is not None:
         l2 = float(np.max(l2 / metric.scale**2))
-    return bend(problem) * max(mixed, np.finfo(float).tiny) + l2
+    return bend * max(mixed, np.finfo(float).tiny) + l2
 
 
 def max_row_square(X, kept):

@@ -12,14 +12,21 @@ taken at fixed c, so b is then set to what c and the new w say.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import cholesky, solve_triangular
 
+from .data.gram import gram
 from .data.moments import moments
+from .optimizers import Optimizer
+
+UNSEEN = 1e-9  # of a variance: what rounding leaves of a column without any
+JITTER = 1e-8
 
 
 @dataclass
 class Metric:
     """Scale and shift of each column, both of shape (n_features,)."""
 
+    name = "diagonal"
     scale: np.ndarray
     shift: np.ndarray
 
@@ -45,3 +52,101 @@ class Metric:
         """Gradient in (u, c) from the one in (w, b), in place."""
         coef -= np.multiply.outer(intercept, self.shift)
         coef /= self.scale
+
+
+@dataclass
+class Whitened(Metric):
+    r"""Coordinates in which the columns are uncorrelated too: :math:`u = L^\top (s \circ w)`.
+
+    L is the Cholesky factor of the correlation matrix of the columns, the ridge included. Where
+    the loss has one curvature the objective is then as curved in every direction, and its
+    gradient points to the optimum. There is no proximal step for l1 or for bounds in u.
+
+    Attributes
+    ----------
+    factor : ndarray of shape (n_features, n_features)
+        L, lower triangular.
+    """
+
+    name = "whiten"
+    factor: np.ndarray
+
+    @classmethod
+    def of(cls, X, rows, sample_weight, diagonal, ridge):
+        """Standardised coordinates and the correlations that some rows show in them.
+
+        The variances are those of all rows, also of a column that these rows do not show.
+        """
+        covariance = gram(X, rows, sample_weight, diagonal.shift, diagonal.scale)
+        if not np.isfinite(covariance).all():
+            return diagonal
+        seen = np.diag(covariance)
+        share = np.maximum(
+            1.0 - ridge / diagonal.scale**2, 0.0
+        )  # of a column's unit that is variance
+        factor = np.sqrt(np.where(seen > UNSEEN, share / np.maximum(seen, UNSEEN), 0.0))
+        correlation = covariance * np.outer(factor, factor)
+        np.fill_diagonal(correlation, 1.0 + JITTER)
+        return cls(diagonal.scale, diagonal.shift, cholesky(correlation, lower=True))
+
+    def enter(self, coef, intercept):
+        intercept += coef @ self.shift
+        coef[...] = (coef * self.scale) @ self.factor
+
+    def leave(self, coef, intercept):
+        coef[...] = solve_triangular(self.factor, coef.T, lower=True, trans="T").T
+        super().leave(coef, intercept)
+
+    def pull(self, coef, intercept):
+        super().pull(coef, intercept)
+        coef[...] = solve_triangular(self.factor, coef.T, lower=True).T
+
+
+class Within(Optimizer):
+    """An optimizer whose steps are taken in the coordinates of a metric.
+
+    Parameters
+    ----------
+    optimizer, undecayed : Optimizer
+        The rule, and the rule for the intercepts.
+    metric : Whitened
+    """
+
+    def __init__(self, optimizer, undecayed, metric):
+        self.optimizer = optimizer
+        self.undecayed = undecayed
+        self.metric = metric
+
+    @property
+    def slots(self):
+        return self.optimizer.slots
+
+    @property
+    def scalars(self):
+        return self.optimizer.scalars
+
+    def look_ahead(self, params, state):
+        self.metric.enter(*pair(params))
+        self.optimizer.look_ahead(params, state)
+        self.metric.leave(*pair(params))
+
+    def step(self, params, grads, state, rate):
+        grads = [g.copy() for g in grads]
+        self.metric.enter(*pair(params))
+        self.metric.pull(*pair(grads))
+        if self.undecayed is self.optimizer:
+            self.optimizer.step(params, grads, state, rate)
+        else:
+            self.optimizer.step(params[:1], grads[:1], state[:1], rate)
+            self.undecayed.step(params[1:], grads[1:], state[1:], rate)
+        self.metric.leave(*pair(params))
+
+    def settle(self, params, state):
+        self.metric.enter(*pair(params))
+        self.optimizer.settle(params, state)
+        self.metric.leave(*pair(params))
+
+
+def pair(arrays):
+    """(coefficients, intercepts), where there may be no intercepts."""
+    return arrays if len(arrays) == 2 else (*arrays, np.zeros(len(arrays[0])))

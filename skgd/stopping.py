@@ -16,8 +16,14 @@ class Suboptimality:
     start : float
         F0, the objective at zero weights and the best intercept.
     estimate : callable
-        Returns an estimate of F - F* now. It costs passes over the data, so it is asked only
-        when the loss curve has flattened, and more and more seldom.
+        Returns an estimate of F - F* now, and F now, when told what gap is enough. It costs
+        passes over the data, so it is asked only when the loss curve has flattened, and more and
+        more seldom.
+
+    Attributes
+    ----------
+    latest : float
+        The last estimate, as a share of all there is to gain; NaN before the first.
     """
 
     def __init__(self, tol, start, estimate):
@@ -36,7 +42,8 @@ class Suboptimality:
         self.next_look = k + max(2, k // 8)
         # an objective has no more digits than this; where the start is the optimum, all count
         digits = 1e-11 * abs(curve[-1])
-        gap = self.estimate(max(self.tol * max(gained, 0.0), digits))
+        gap, objective = self.estimate(max(self.tol * max(gained, 0.0), digits))
+        gained = self.start - objective
         self.latest = gap / max(gained + gap, np.finfo(float).tiny)
         if gap <= max(self.tol * (gained + gap), digits):
             if gap <= digits:

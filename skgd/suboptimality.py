@@ -11,10 +11,16 @@ E. Stiefel, "Methods of conjugate gradients for solving linear systems", 1952.
 
 import numpy as np
 
+from .losses import SquaredError
+
 NUDGE = 1e-4
 MOST_PRODUCTS = 100
 ENOUGH = 0.002
-SAFETY = 1.2
+SAFETY = 1.5
+LEAST_PRODUCTS = 3
+LEAST_TAIL = 10.0
+LEAST_SHARE, MOST_SHARE = 0.75, 1.33  # of the descent that a parabola foresees
+BENT = 4.0
 
 
 def newton_gap(problem, flat, metric, enough=np.inf, n_threads=1):
@@ -29,13 +35,16 @@ def newton_gap(problem, flat, metric, enough=np.inf, n_threads=1):
     metric : Metric
         Standardised coordinates.
     enough : float
-        An estimate above this need not be exact.
+        An estimate above this need not be exact, nor one far below.
+    n_threads : int
 
     Returns
     -------
-    float
+    gap : float
+    objective : float
+        F.
     """
-    gradient, _ = problem.gradient(flat, n_threads)
+    gradient, objective = problem.gradient(flat, n_threads)
     free, residual = free_gradient(problem, flat, gradient)
     split = problem.columns(flat).split
 
@@ -44,20 +53,24 @@ def newton_gap(problem, flat, metric, enough=np.inf, n_threads=1):
         metric.pull(*split(g))
         return g
 
-    def product(direction):
-        """H times a direction in standardised coordinates."""
+    def left(direction):
+        """A direction in standardised coordinates as one of the parameters, a new buffer."""
         step = direction.copy()
         metric.leave(*split(step))
         if not problem.fit_intercept:
             split(step)[1][...] = 0.0
+        return step
+
+    def product(direction):
+        """H times a direction in standardised coordinates."""
         size = NUDGE / np.linalg.norm(direction)
-        nudged, _ = problem.gradient(flat + size * step, n_threads)
+        nudged, _ = problem.gradient(flat + size * left(direction), n_threads)
         return pulled(free * ((nudged - gradient) / size))
 
     r = pulled(residual)
-    p, total, small = r.copy(), 0.0, 0
+    p, step, total, small = r.copy(), np.zeros_like(r), 0.0, 0
     rr = r @ r
-    for _ in range(MOST_PRODUCTS):
+    for k in range(MOST_PRODUCTS):
         if rr == 0:
             break
         Hp = product(p)
@@ -65,9 +78,16 @@ def newton_gap(problem, flat, metric, enough=np.inf, n_threads=1):
         if not curvature > 0:  # flat to rounding: no more to gain this way
             break
         length = rr / curvature
+        step -= length * p
         added = length * rr
         total += added
+        foreseen = total
         if 0.5 * total > enough:
+            break
+        # what may be missing, were the next additions to fall as 1 / k^2 and no faster
+        tail = max(LEAST_TAIL, 2.0 * k) * added
+        if k + 1 >= LEAST_PRODUCTS and 0.5 * SAFETY * (total + tail) <= enough:
+            total += tail
             break
         small = small + 1 if added < ENOUGH * total else 0
         if small == 5:
@@ -75,7 +95,13 @@ def newton_gap(problem, flat, metric, enough=np.inf, n_threads=1):
         r = r - length * Hp
         rr, before = r @ r, rr
         p = r + rr / before * p
-    return 0.5 * SAFETY * total
+    gap = 0.5 * SAFETY * total
+    if gap <= enough and total > 0 and not isinstance(problem.loss, SquaredError):
+        _, there = problem.gradient(flat + left(step), n_threads)
+        share = 2.0 * (objective - there) / foreseen
+        if not LEAST_SHARE <= share <= MOST_SHARE:  # no parabola as far as the optimum
+            gap *= BENT
+    return gap, objective
 
 
 def free_gradient(problem, flat, gradient):

@@ -18,7 +18,7 @@ from ._core import proxes, rules, slopes
 from ._core.columns import Columns
 from ._core.order import shuffled
 from .losses import Loss
-from .metric import Metric
+from .metric import Metric, Whitened, Within
 from .optimizers import Optimizer
 from .penalties import Penalty
 from .schedules import Schedule
@@ -363,16 +363,20 @@ def aligned_zeros(n):
     return buffer[first : first + n]
 
 
-def rule_of(optimizer, slots, columns):
-    """The compiled rule of an optimizer, or one that calls its NumPy methods."""
+def rule_of(optimizer, slots, columns, metric=None):
+    """The compiled rule of an optimizer, or one that calls its NumPy methods, in a metric."""
     kernel = compiled(optimizer)
     both = optimizer, undecayed(optimizer)
+    if isinstance(metric, Whitened):
+        kernel, both = None, [Within(*both, metric)] * 2
     if kernel is None:
         rule = rules.Callback(*both, slots, columns)
     else:
         settings = [[one.kernel_settings()] * columns.n_models for one in both]
         rule = rules.compiled(kernel, *settings, slots)
     rule.touched_only = optimizer.sparse_updates == "lazy"
+    if type(metric) is Metric:
+        rule = rules.Preconditioned(rule, metric.scale, metric.shift, columns)
     return rule
 
 
@@ -385,10 +389,7 @@ class Part:
         self.flat = {name: self.take(flat) for name, flat in state.buffers().items()}
         self.columns = problem.columns(self.flat["parameters"], own)
         slots = {name: self.flat.get(name, value) for name, value in state.slots.items()}
-        self.rule = rule_of(recipe.optimizer, slots, self.columns)
-        if recipe.metric is not None:
-            metric = recipe.metric
-            self.rule = rules.Preconditioned(self.rule, metric.scale, metric.shift, self.columns)
+        self.rule = rule_of(recipe.optimizer, slots, self.columns, recipe.metric)
         self.slopes = problem.slopes(own)
         self.prox = problem.prox()
         self.average_start = recipe.average_start
@@ -437,6 +438,7 @@ def parts_of(problem, recipe, state):
     independent = (
         not problem.loss.rowwise
         and compiled(recipe.optimizer) is not None
+        and not isinstance(recipe.metric, Whitened)
         and enough_for_threads(problem)
     )
     n_parts = min(recipe.n_threads, problem.n_columns) if independent else 1

@@ -23,7 +23,7 @@ from .._compat import Interval, RealNotInt, StrOptions, check_weights
 from .._component import resolve
 from .._core import epoch as core
 from .._core.rows import DenseRows, SparseRows
-from ..auto import diagonal_metric, recipe_for, stream_recipe
+from ..auto import can_whiten, metric_of, recipe_for, stream_recipe
 from ..optimizers import Optimizer
 from ..penalties import ElasticNet, Penalty
 from ..schedules import Constant, Schedule
@@ -98,7 +98,7 @@ class BaseGD(BaseEstimator):
         "learning_rate": [str, Interval(Real, 0, None, closed="neither"), Schedule, callable],
         "eta0": [Interval(Real, 0, None, closed="neither")],
         "power_t": [Interval(Real, None, None, closed="neither")],
-        "precondition": [StrOptions({"auto", "diagonal"}), None],
+        "precondition": [StrOptions({"auto", "diagonal", "whiten"}), None],
         "batch_size": [
             StrOptions({"auto", "full"}),
             Interval(Integral, 1, None, closed="left"),
@@ -313,7 +313,9 @@ class BaseGD(BaseEstimator):
         if not problem.loss.smooth or problem.strengths() is None:
             return rules
         state, n_threads = session.state, session.recipe.n_threads
-        metric = session.recipe.metric or diagonal_metric(problem, X)
+        metric = session.recipe.metric
+        if metric is None:
+            metric = metric_of(problem, X, "whiten" if can_whiten(problem) else "diagonal")
 
         def gap(enough):
             return newton_gap(problem, state.result, metric, enough, n_threads)
@@ -391,7 +393,7 @@ class BaseGD(BaseEstimator):
         self.learning_rate_ = schedule.initial if type(schedule) is Constant else schedule
         self.batch_size_ = recipe.rows_of_batch(problem.n_rows)
         self.optimizer_ = recipe.optimizer
-        self.precondition_ = None if recipe.metric is None else "diagonal"
+        self.precondition_ = None if recipe.metric is None else recipe.metric.name
 
     def _public(self, coef):
         """Coefficients in the shape that users see."""

@@ -22,9 +22,11 @@ eta0 : float, default=0.01
     First rate of scikit-learn's named schedules.
 power_t : float, default={power_t}
     Exponent of ``"invscaling"``.
-precondition : {"auto", "diagonal"} or None, default="auto"
+precondition : {"auto", "diagonal", "whiten"} or None, default="auto"
     Metric of the steps, never of the objective: ``"diagonal"`` steps as if the columns were
-    standardised; ``"auto"`` does so where the package chooses the method.
+    standardised, ``"whiten"`` as if they were uncorrelated too, which costs a Cholesky factor of
+    the columns and has no proximal step for l1 or bounds; ``"auto"`` is one of the two where the
+    package chooses the method, else None.
 batch_size : {"auto", "full"}, int or float, default="auto"
     Rows of a step: ``"full"`` is batch, 1 stochastic and an int minibatch gradient descent; a
     float in (0, 1) is that share of the rows; ``"auto"`` is min(256, n) where `learning_rate`

@@ -284,7 +284,7 @@ def test_history_has_one_value_an_epoch(estimator, batch_size):
 def test_what_auto_was_settled_to_is_shown(estimator):
     X, y = data(estimator, n=400)
     own = estimator().fit(X, y)
-    assert (own.batch_size_, own.precondition_) == (400, "diagonal")
+    assert (own.batch_size_, own.precondition_) == (400, "whiten")
     textbook = steady(estimator).fit(X, y)
     assert (textbook.batch_size_, textbook.precondition_) == (256, None)
     assert textbook.learning_rate_ == 1e-3
