@@ -98,6 +98,7 @@ def recipe_for(
         Whether the package chose the whole method.
     """  # fmt: skip
     rule = resolve_optimizer(optimizer)
+    rule = rule and rule.for_estimator()
     schedule = resolve_schedule(learning_rate, eta0, power_t)
     own = schedule is None and rule is None
     metric = None

@@ -166,6 +166,13 @@ class Optimizer(Component):
         """The same rule with other keywords."""
         return clone(self).set_params(**settings)
 
+    def for_estimator(self):
+        """The same rule without the weight decay that it has by default alone."""
+        settings = self.settings()
+        if settings.get("weight_decay", 0.0) is not None:
+            return self
+        return self.with_settings(settings | {"weight_decay": 0.0})
+
     # its uses ------------------------------------------------------------------------------
 
     def bind(self, params):

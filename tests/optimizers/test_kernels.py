@@ -16,7 +16,7 @@ VARIANTS = {
             {"momentum": 0.5, "dampening": 0.3}],
     "adam": [{}, {"amsgrad": True}, {"epsilon_hat": True, "epsilon": 1e-3},
              {"weight_decay": 0.1}],
-    "adamw": [{}, {"weight_decay": 0.0}],
+    "adamw": [{}, {"weight_decay": 0.1}],
     "adagrad": [{}, {"learning_rate_decay": 0.1, "initial_accumulator_value": 0.2}],
     "rmsprop": [{}, {"centered": True}, {"momentum": 0.9}, {"centered": True, "momentum": 0.5}],
     "nadam": [{}, {"weight_decay": 0.1}],
@@ -129,3 +129,16 @@ def test_for_any_arguments(name, data):
     called = outcome(clone(model).set_params(optimizer=in_numpy(model.optimizer)), X, y)
     scale = np.max(np.abs(called))
     np.testing.assert_allclose(compiled, called, rtol=1e-8, atol=1e-10 * scale)
+
+
+@pytest.mark.parametrize("cls", Optimizer.registry.values())
+def test_an_estimator_has_no_weight_decay_by_default(cls):
+    X, y = data()
+    model = GDRegressor(optimizer=cls.name, learning_rate=0.05, tol=None, max_iter=3)
+    if "weight_decay" not in cls().get_params():
+        return
+    bare = clone(model).set_params(optimizer=cls(weight_decay=0.0))
+    for optimizer in (cls.name, cls()):
+        fitted = clone(model).set_params(optimizer=optimizer, random_state=0).fit(X, y)
+        expected = clone(bare).set_params(random_state=0).fit(X, y)
+        np.testing.assert_array_equal(fitted.coef_, expected.coef_)

@@ -92,7 +92,7 @@ def reference(model, X, y):
     """Epochs of least squares in which a step acts on the touched features only."""
     K = y.shape[1]
     w, b = np.zeros((K, X.shape[1])), np.zeros(K)
-    optimizer, rates = model.optimizer, model.learning_rate
+    optimizer, rates = model.optimizer.for_estimator(), model.learning_rate
     spared = undecayed(optimizer)
     l1 = model.alpha * {"l1": 1.0, "l2": 0.0, "elasticnet": model.l1_ratio}[model.penalty]
     l2 = model.alpha - l1
