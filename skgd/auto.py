@@ -28,6 +28,7 @@ from .losses import SquaredError
 from .metric import Metric
 from .optimizers import SGD, Adam, Optimizer
 from .optimizers.accelerated import Accelerated
+from .optimizers.wrappers import split_average
 from .schedules import Adaptive, Constant, InverseScaling, Optimal, as_schedule
 from .train import Recipe
 
@@ -98,7 +99,16 @@ def recipe_for(
         Whether the package chose the whole method.
     """  # fmt: skip
     rule = resolve_optimizer(optimizer)
-    rule = rule and rule.for_estimator()
+    average_decay = None
+    if rule is not None:
+        rule, averaged = split_average(rule.for_estimator())
+        if averaged is not None and average_start:
+            raise ValueError(
+                f"got average={average_start} with optimizer={averaged!r}, expected one average; "
+                f"try average=False, or optimizer={rule!r}"
+            )
+        if averaged is not None:
+            average_start, average_decay = averaged.after + 1, averaged.decay
     schedule = resolve_schedule(learning_rate, eta0, power_t)
     own = schedule is None and rule is None
     metric = None
@@ -116,7 +126,7 @@ def recipe_for(
     elif own:
         rule, schedule = Adam(), InverseScaling(0.1 * spread(problem))
     rule = SGD() if rule is None else rule
-    recipe = Recipe(rule, schedule, size, shuffle, average_start, metric, n_threads)
+    recipe = Recipe(rule, schedule, size, shuffle, average_start, metric, n_threads, average_decay)
     if schedule is None:
         recipe.schedule = named_rule_schedule(problem, X, recipe)
     recipe.schedule = recipe.schedule.complete(problem.loss, alpha)
@@ -143,6 +153,7 @@ def named_rule_schedule(problem, X, recipe):
     rule = recipe.optimizer
     if rule.learning_rate is not None:
         return rule.schedule()
+    rule = rule.innermost
     if type(rule) is not SGD or not problem.loss.smooth:
         return Constant(rule.default_rate * (1.0 if rule.unit_free else spread(problem)))
     n = problem.n_rows

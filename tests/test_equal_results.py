@@ -364,6 +364,7 @@ def test_a_fit_with_pauses_is_one_fit(
 ):
     model, kind = model
     X, y = problem(kind, (23, 4), seed)
+    average = average and "Averaged" not in repr(optimizer)
     keywords = {"learning_rate": schedule, "average": average, "batch_size": batch_size}
     model = clone(model).set_params(
         optimizer=optimizer, tol=None, random_state=seed, **keywords, **penalty

@@ -138,6 +138,11 @@ class Optimizer(Component):
         """
         return rate
 
+    @property
+    def innermost(self):
+        """The rule inside of all wrappers."""
+        return self
+
     def solution(self, params, state):
         """The arrays that the rule offers as its result: the parameters themselves."""
         return params
