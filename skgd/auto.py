@@ -133,7 +133,7 @@ def recipe_for(
     return recipe, own
 
 
-def stream_recipe(problem, recipe, n_seen):
+def stream_recipe(problem, recipe, n_seen, batch_size):
     """What becomes of the package's own method once calls of partial_fit bring other rows.
 
     A full-batch step a chunk would be few steps, and a metric from a few rows none at all.
@@ -143,7 +143,7 @@ def stream_recipe(problem, recipe, n_seen):
         recipe,
         optimizer=Adam(),
         schedule=InverseScaling(0.1 * spread(problem)),
-        batch_size=DEFAULT_BATCH,
+        batch_size=batch_size,
         metric=metric,
     )
 

@@ -23,8 +23,9 @@ from .._compat import Interval, RealNotInt, StrOptions, check_weights
 from .._component import resolve
 from .._core import epoch as core
 from .._core.rows import DenseRows, SparseRows
-from ..auto import diagonal_metric, recipe_for, stream_recipe
+from ..auto import DEFAULT_BATCH, diagonal_metric, recipe_for, stream_recipe
 from ..optimizers import Optimizer
+from ..optimizers.accelerated import Accelerated
 from ..penalties import ElasticNet, Penalty
 from ..schedules import Constant, Schedule
 from ..stopping import NoProgress, Suboptimality, ValidationScore
@@ -430,7 +431,7 @@ class BaseGD(BaseEstimator):
         problem.loss.check_target(problem.of_kept(y))
         session = self._open_session(problem, X, resume=True)
         mark = fingerprint(X, y)
-        if session.mark is not None and session.mark != mark and session.recipe.batch_size is None:
+        if session.mark not in (None, mark):
             self._become_stream(session, problem)
         session.mark, session.n_seen = mark, session.n_seen or problem.n_rows
         self._train(problem, X, session, 1, stop=False)
@@ -438,9 +439,10 @@ class BaseGD(BaseEstimator):
 
     def _become_stream(self, session, problem):
         """Leave the package's own full-batch method, which is for rows that stay the same."""
-        if not session.own:
+        if not (session.own and type(session.recipe.optimizer) is Accelerated):
             return
-        session.recipe = stream_recipe(problem, session.recipe, session.n_seen)
+        size = {"auto": DEFAULT_BATCH, "full": None}.get(self.batch_size, self.batch_size)
+        session.recipe = stream_recipe(problem, session.recipe, session.n_seen, size)
         fresh = State.begin(problem, session.recipe, session.state.generator)
         session.state.slots, session.state.memory = fresh.slots, fresh.memory
 
