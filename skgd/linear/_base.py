@@ -20,7 +20,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._compat import Interval, RealNotInt, StrOptions, check_weights
-from .._component import resolve
+from .._component import resolve, same, same_settings
 from .._core import epoch as core
 from .._core.rows import DenseRows, SparseRows
 from ..auto import DEFAULT_BATCH, diagonal_metric, recipe_for, stream_recipe
@@ -64,8 +64,8 @@ class Session:
     own : bool
         Whether the package chose the whole method.
     state : State
-    settings : str
-        The parameters that the recipe was made from.
+    settings : dict
+        The parameters that the recipe was made from, components by their classes.
     shown : ndarray
         The parameters behind the public coefficients: the last, averaged or best ones.
     mark : int or None
@@ -79,7 +79,7 @@ class Session:
     recipe: Recipe
     own: bool
     state: State
-    settings: str
+    settings: dict
     shown: np.ndarray
     mark: int | None = None
     n_seen: int = 0
@@ -201,7 +201,7 @@ class BaseGD(BaseEstimator):
     def _open_session(self, problem, X, resume, coef_init=None, intercept_init=None):
         """The session to train in: a copy of the kept one, or a new one."""
         kept = getattr(self, "_session", None) if resume else None
-        settings = {k: v for k, v in self.get_params(deep=False).items() if k not in STOPPING}
+        settings = {k: v for k, v in self.get_params().items() if k.split("__")[0] not in STOPPING}
         if kept is None:
             recipe, own = self._recipe(problem, X)
             seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
@@ -211,16 +211,18 @@ class BaseGD(BaseEstimator):
                 # a class without rows so far has its best score at minus infinity
                 intercept = np.clip(intercept, -FAR_INTERCEPT, FAR_INTERCEPT)
             state = State.begin(problem, recipe, np.random.default_rng(seed), intercept)
-            session = Session(recipe, own, state, repr(settings), state.result)
+            session = Session(recipe, own, state, settings, state.result)
         else:
             session = copy.copy(kept)
             session.state = state = copy.deepcopy(kept.state)
             session.shown = kept.shown.copy()
             state.lay_out(problem.n_columns, problem.rows.by_feature, session.shown)
-            self._take_assigned(session, problem)
-            if session.settings != repr(settings):
+            if hasattr(self, "coef_"):
+                self._take_assigned(session, problem)
+            settled = X is not None or not (self._auto_rate or self.precondition == "diagonal")
+            if settled and not same_settings(session.settings, settings):
                 self._change_recipe(session, problem, X)
-                session.settings = repr(settings)
+                session.settings = settings
         coef, intercept = problem.columns(state.parameters).split(state.parameters)
         if coef_init is not None:
             coef[...] = _initial(coef_init, coef.shape, "coef_init")
@@ -230,12 +232,13 @@ class BaseGD(BaseEstimator):
 
     def _change_recipe(self, session, problem, X):
         """Follow parameters that were changed since the last call."""
+        before = session.recipe.schedule
         session.recipe, session.own = self._recipe(problem, X)
         state = session.state
         fresh = State.begin(problem, session.recipe, state.generator)
         if fresh.slots.keys() != state.slots.keys():
             state.slots = fresh.slots
-        if fresh.memory.keys() != state.memory.keys():
+        if not same(session.recipe.schedule, before):
             state.memory = fresh.memory
         state.average_start = session.recipe.average_start
         if state.average_start == 0:
