@@ -301,12 +301,13 @@ class BaseGD(BaseEstimator):
                     reason = "interrupted"
                 if reason is not None or len(history["objective"]) == n_epochs:
                     break
-        if watch.ended_far_off(history["objective"][-1], state):
+        far_off = watch.ended_far_off(history["objective"][-1], state)
+        if far_off and stop and not self.warm_start:  # else it is a pause: later calls may return
             raise divergence_error(problem, recipe, watch, begun, state.epoch, record.learning_rate)
         session.shown = state.result if best is None else best
         self._session = session
         self._set_fitted(problem, X, session, history, reason or f"max_iter={n_epochs} epochs")
-        self._warn(reason, rules, n_epochs, watch)
+        self._warn(reason, rules, n_epochs, watch, far_off)
 
     def _stopping_rules(self, problem, X, session, start):
         if self.tol is None:
@@ -346,7 +347,7 @@ class BaseGD(BaseEstimator):
             + ("" if np.isnan(score) else f", validation score {score:.4g}")
         )
 
-    def _warn(self, reason, rules, n_epochs, watch):
+    def _warn(self, reason, rules, n_epochs, watch, far_off):
         if reason == "interrupted":
             warnings.warn(
                 f"the fit was interrupted after {self.n_iter_} epochs; the model is what "
@@ -354,7 +355,9 @@ class BaseGD(BaseEstimator):
                 ConvergenceWarning,
                 stacklevel=5,
             )
-        elif rules and watch.problem.loss.smooth and watch.above(self.loss_curve_[-1]) > 1.0:
+        elif far_off or (
+            rules and watch.problem.loss.smooth and watch.above(self.loss_curve_[-1]) > 1.0
+        ):
             warnings.warn(
                 f"the fit ended at the objective {self.loss_curve_[-1]:.4g}, above the "
                 f"{watch.start:.4g} of zero coefficients: the learning rate is too high for these "
