@@ -7,7 +7,7 @@
 import copy
 import warnings
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -199,7 +199,10 @@ class BaseGD(BaseEstimator):
     # ---- sessions: what is kept between calls ----
 
     def _open_session(self, problem, X, resume, coef_init=None, intercept_init=None):
-        """The session to train in: a copy of the kept one, or a new one."""
+        """The session to train in: a copy of the kept one, or a new one.
+
+        Without rows (X None), parameters that are settled from rows wait for the next call.
+        """
         kept = getattr(self, "_session", None) if resume else None
         settings = {k: v for k, v in self.get_params().items() if k.split("__")[0] not in STOPPING}
         if kept is None:
@@ -409,7 +412,7 @@ class BaseGD(BaseEstimator):
     def _fit(self, X, y, coef_init, intercept_init, sample_weight, X_val, y_val,
              sample_weight_val):  # fmt: skip
         self._validate_params()
-        resume = self.warm_start and hasattr(self, "_session")
+        resume = self.warm_start and hasattr(self, "coef_")
         X, y = self._check_X(X, y, reset=not resume)
         weight = None if sample_weight is None else check_weights(sample_weight, X)
         y = self._encode(y, weight, first=not resume)
@@ -427,7 +430,7 @@ class BaseGD(BaseEstimator):
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
         self._validate_params()
-        first = not hasattr(self, "_session")
+        first = not hasattr(self, "coef_")
         X, y = self._check_X(X, y, reset=first)
         weight = None if sample_weight is None else check_weights(sample_weight, X)
         y = self._encode(y, weight, first, classes=classes, partial=True)
@@ -435,7 +438,7 @@ class BaseGD(BaseEstimator):
         kept = kept_rows(weight)
         problem = self._problem(X, y, normalised(weight, kept), kept)
         problem.loss.check_target(problem.of_kept(y))
-        session = self._open_session(problem, X, resume=True)
+        session = self._open_session(problem, X, resume=not first)
         mark = fingerprint(X, y)
         if session.mark not in (None, mark):
             self._become_stream(session, problem)
@@ -525,23 +528,37 @@ class BaseGD(BaseEstimator):
         -------
         coef_gradient : ndarray, shaped as ``coef_``
         intercept_gradient : ndarray, shaped as ``intercept_``
+
+        Notes
+        -----
+        With `apply_gradients` and `end_epoch` this is the loop of `fit` without its shuffling and
+        stopping::
+
+            for batch in batches:
+                model.apply_gradients(model.compute_gradients(X[batch], y[batch]))
+            model.end_epoch()
+
+        What is "auto" is settled from the rows of the first call. Where that is accelerated
+        descent, the gradient is taken where the method looks ahead to and not at ``coef_``.
         """
+        return self._compute_gradients(X, y, sample_weight)
+
+    def _compute_gradients(self, X, y, sample_weight, classes=None):
         self._validate_params()
         first = not hasattr(self, "_session")
-        fresh = first and not hasattr(self, "_pending")
-        X, y = self._check_X(X, y, reset=fresh)
+        X, y = self._check_X(X, y, reset=first)
         weight = None if sample_weight is None else check_weights(sample_weight, X)
-        y = self._encode(y, weight, first=fresh)
+        y = self._encode(y, weight, first, classes=classes)
         weight = self._row_weights(y, weight)
         kept = kept_rows(weight)
         problem = self._problem(X, y, normalised(weight, kept), kept)
-        if first and fresh:
-            self._pending = self._open_session(problem, X, resume=False)
-            self._dtype = X.dtype
-        session = self._pending if first else self._open_session(problem, X, resume=True)
-        state = session.state
-        state.lay_out(problem.n_columns, problem.rows.by_feature)
-        gradient, _ = problem.gradient(state.parameters)
+        session = self._open_session(problem, X, resume=not first)
+        if first or session.recipe is not self._session.recipe:  # keep what X has settled
+            self._session, self._dtype = session, X.dtype
+            session = self._open_session(problem, X, resume=True)
+        part = Part(problem, session.recipe, session.state)
+        core.look_ahead(part.rule, part.columns)
+        gradient, _ = problem.gradient(session.state.parameters)
         coef, intercept = problem.columns(gradient).split(gradient)
         return self._public(np.ascontiguousarray(coef)), intercept.copy()
 
@@ -557,16 +574,14 @@ class BaseGD(BaseEstimator):
         -------
         self : object
         """
-        session = getattr(self, "_session", None) or getattr(self, "_pending", None)
-        if session is None:
+        if not hasattr(self, "_session"):
             check_is_fitted(self)
         coef, intercept = (np.asarray(part, dtype=np.float64) for part in gradients)
         d = self.n_features_in_
         problem = self._problem(np.zeros((1, d)), self._any_targets(), None, None)
-        if session.state.by_feature:
+        if self._session.state.by_feature:
             problem.rows = SparseRows(sp.csr_matrix((1, d)))
-        if hasattr(self, "_session"):
-            session = self._open_session(problem, problem.rows.X, resume=True)
+        session = self._open_session(problem, None, resume=True)
         flat = np.zeros_like(session.state.parameters)
         to_coef, to_intercept = problem.columns(flat).split(flat)
         expected = self._public(to_coef).shape, to_intercept.shape
@@ -580,6 +595,7 @@ class BaseGD(BaseEstimator):
         state, recipe = session.state, session.recipe
         rates = recipe.schedule.rates(np.array([state.t]), state.epoch, state.memory)
         part = Part(problem, recipe, state)
+        core.look_ahead(part.rule, part.columns)
         apply_gradient(part, flat, np.array(rates, dtype=np.float64).reshape(1, 1), state.t)
         state.t += 1
         session.shown = state.result
@@ -588,6 +604,51 @@ class BaseGD(BaseEstimator):
         self._set_fitted(problem, np.zeros(0, self._dtype), session, history, "one update")
         self.n_iter_ = self.best_iter_ = 1
         return self
+
+    def end_epoch(self, objective=None, stalled=False):
+        """Tell the schedule that an epoch of a loop by hand has ended, as `fit` does itself.
+
+        Schedules that count epochs (``per="epoch"``), `Plateau` and `Adaptive` need it.
+
+        Parameters
+        ----------
+        objective : float or None, default=None
+            What `Plateau` watches; None does not show it the epoch.
+        stalled : bool, default=False
+            Whether there has been no progress for long, which `Adaptive` waits for.
+
+        Returns
+        -------
+        bool
+            Whether the schedule has changed its rate.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgd import GDRegressor
+        >>> from skgd.schedules import Exponential
+        >>> X, y = np.array([[-1.0], [0.0], [1.0], [2.0]]), np.array([-2.0, 0.0, 2.0, 4.0])
+        >>> model = GDRegressor(learning_rate=Exponential(0.2, 0.9, per="epoch"))
+        >>> for epoch in range(20):
+        ...     for rows in (slice(0, 2), slice(2, 4)):
+        ...         coef, intercept = model.compute_gradients(X[rows], y[rows])
+        ...         _ = model.apply_gradients((coef.clip(-1, 1), intercept))
+        ...     _ = model.end_epoch()
+        >>> model.coef_.round(1)
+        array([1.9])
+        """
+        if not hasattr(self, "_session"):
+            check_is_fitted(self)
+        state, schedule = self._session.state, self._session.recipe.schedule
+        memory = copy.deepcopy(state.memory)
+        state = replace(state, epoch=state.epoch + 1, memory=memory)
+        self._session = replace(self._session, state=state)
+        if objective is None and not stalled:
+            return False
+        return schedule.observe(memory, np.inf if objective is None else float(objective), stalled)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "coef_")  # of `compute_gradients` there are attributes already
 
     # ---- prediction ----
 

@@ -1,12 +1,13 @@
-"""`Clipped` and `Averaged` in the estimators: rates, averages."""
+"""`Clipped` and `Averaged` in the estimators: rates, averages; rules that change between calls."""
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.base import clone
 
-from skgd import GDRegressor
+from skgd import GDClassifier, GDRegressor
 from skgd.optimizers import SGD, Adadelta, Adam, Averaged, Clipped, RMSprop
+from skgd.schedules import Adaptive, Chain, Constant, Exponential, MultiStep, Plateau
 
 
 def data():
@@ -94,3 +95,63 @@ def test_one_average_is_enough():
     X, y = data()
     with pytest.raises(ValueError, match="expected one average; try average=False"):
         GDRegressor(optimizer=Averaged(SGD()), learning_rate=0.1, average=3).fit(X, y)
+
+
+# ---- what is kept when arguments change ----
+
+
+def start(learning_rate):
+    X, y = data()
+    model = GDRegressor(learning_rate=learning_rate, warm_start=True, tol=None, max_iter=6)
+    return X, y, model.fit(X, y)
+
+
+def test_a_new_schedule_has_no_memory():
+    X, y, model = start(Chain(Constant(0.01), Exponential(0.01, 0.9), after=3))
+    model.set_params(learning_rate__second=Plateau(0.02)).fit(X, y)
+    np.testing.assert_array_equal(model.history_["learning_rate"], 0.02)
+
+    X, y, model = start(Plateau(0.01, 0.5, patience=0, threshold=0.9))
+    assert model.history_["learning_rate"][-1] < 0.01
+    model.set_params(learning_rate__initial=0.02, max_iter=1).fit(X, y)
+    assert model.history_["learning_rate"][0] == 0.02
+
+    X, y, model = start(Adaptive(0.1))
+    for _ in range(3):
+        model.end_epoch(stalled=True)
+    model.set_params(learning_rate=Adaptive(0.2)).fit(X, y)
+    assert model.history_["learning_rate"][0] == 0.2
+
+
+def test_the_same_schedule_keeps_its_memory():
+    X, y, model = start(Adaptive(0.1))
+    model.end_epoch(stalled=True)
+    for keywords in ({"learning_rate": Adaptive(0.1)}, {"alpha": 0.1}, {"max_iter": 2}):
+        model.set_params(**keywords).fit(X, y)
+        np.testing.assert_allclose(model.history_["learning_rate"], 0.02)
+
+
+def test_a_late_milestone_may_change():
+    """Whatever a repr would leave out."""
+    milestones = list(range(10, 110))
+    X, y, model = start(MultiStep(0.01, milestones, 0.5))
+    milestones = [*milestones[:50], 61, *milestones[51:]]
+    model.set_params(learning_rate__milestones=milestones).fit(X, y)
+    assert model.learning_rate_.milestones == milestones
+
+
+# ---- streams ----
+
+
+@pytest.mark.parametrize("batch_size", ["auto", "full", 10, 500])
+def test_only_an_automatic_batch_size_changes_on_a_stream(batch_size):
+    rng = np.random.default_rng(0)
+    model = GDClassifier(batch_size=batch_size, random_state=0)
+    for _ in range(4):
+        X = rng.normal(size=(300, 3))
+        model.partial_fit(X, X[:, 0] > 0, classes=[False, True])
+    assert model.batch_size_ == {"auto": 256, "full": 300, 10: 10, 500: 300}[batch_size]
+    steps = {"auto": 1 + 3 * 2, "full": 4, 10: 4 * 30, 500: 4}
+    assert model.t_ == steps[batch_size]
+    assert type(model.optimizer_) is Adam
+    assert model.score(X, X[:, 0] > 0) > 0.9
