@@ -9,6 +9,7 @@ A family is a direct subclass of `Component`. Its members register themselves by
     class Adam(Optimizer, name="adam"): ...
 """
 
+import numpy as np
 from sklearn.base import BaseEstimator, clone
 
 
@@ -75,3 +76,24 @@ def resolve(spec, family):
         f"{family.__name__.lower()} ({', '.join(sorted(family.registry))}) "
         f"or a {family.__name__} object"
     )
+
+
+def same_settings(mine, yours):
+    """Whether two dicts of parameters, as ``get_params`` gives them, mean the same.
+
+    Components are compared by their classes, as their own parameters are in the dicts.
+    """
+    return mine.keys() == yours.keys() and all(
+        _same(value, yours[name]) for name, value in mine.items()
+    )
+
+
+def same(mine, yours):
+    """Whether two components are of one class and have the same parameters."""
+    return same_settings({"": mine} | mine.get_params(), {"": yours} | yours.get_params())
+
+
+def _same(a, b):
+    if isinstance(a, Component):
+        return type(a) is type(b)
+    return a is b or np.array_equal(a, b)

@@ -30,6 +30,7 @@ from .losses import LogLoss, Multinomial, SquaredError
 from .metric import Metric, Whitened
 from .optimizers import SGD, Adam, Optimizer
 from .optimizers.accelerated import Accelerated
+from .optimizers.wrappers import split_average
 from .schedules import Adaptive, Constant, InverseScaling, Optimal, as_schedule
 from .train import Recipe
 
@@ -103,6 +104,16 @@ def recipe_for(
         Whether the package chose the whole method.
     """  # fmt: skip
     rule = resolve_optimizer(optimizer)
+    average_decay = None
+    if rule is not None:
+        rule, averaged = split_average(rule.for_estimator())
+        if averaged is not None and average_start:
+            raise ValueError(
+                f"got average={average_start} with optimizer={averaged!r}, expected one average; "
+                f"try average=False, or optimizer={rule!r}"
+            )
+        if averaged is not None:
+            average_start, average_decay = averaged.after + 1, averaged.decay
     schedule = resolve_schedule(learning_rate, eta0, power_t)
     own = schedule is None and rule is None
     whole = batch_size in ("auto", "full") or (
@@ -122,14 +133,14 @@ def recipe_for(
     elif own:
         rule, schedule = Adam(), InverseScaling(0.1 * spread(problem))
     rule = SGD() if rule is None else rule
-    recipe = Recipe(rule, schedule, size, shuffle, average_start, metric, n_threads)
+    recipe = Recipe(rule, schedule, size, shuffle, average_start, metric, n_threads, average_decay)
     if schedule is None:
         recipe.schedule = named_rule_schedule(problem, X, recipe)
     recipe.schedule = recipe.schedule.complete(problem.loss, alpha)
     return recipe, own
 
 
-def stream_recipe(problem, recipe, n_seen):
+def stream_recipe(problem, recipe, n_seen, batch_size):
     """What becomes of the package's own method once calls of partial_fit bring other rows.
 
     A full-batch step a chunk would be few steps, and a metric from a few rows none at all.
@@ -139,7 +150,7 @@ def stream_recipe(problem, recipe, n_seen):
         recipe,
         optimizer=Adam(),
         schedule=InverseScaling(0.1 * spread(problem)),
-        batch_size=DEFAULT_BATCH,
+        batch_size=batch_size,
         metric=metric,
     )
 
@@ -149,6 +160,7 @@ def named_rule_schedule(problem, X, recipe):
     rule = recipe.optimizer
     if rule.learning_rate is not None:
         return rule.schedule()
+    rule = rule.innermost
     if type(rule) is not SGD or not problem.loss.smooth:
         return Constant(rule.default_rate * (1.0 if rule.unit_free else spread(problem)))
     n = problem.n_rows

@@ -217,6 +217,8 @@ class Recipe:
     shuffle : bool
     average_start : int
         Parameters are averaged after this many updates; 0 is never.
+    average_decay : float or None
+        How much of the average an update keeps; None is the plain mean.
     metric : Metric or None
         Coordinates of the steps; None is the plain ones.
     n_threads : int
@@ -229,6 +231,7 @@ class Recipe:
     average_start: int = 0
     metric: Metric | None = None
     n_threads: int = 1
+    average_decay: float | None = None
 
     def rows_of_batch(self, n):
         """Rows of a batch out of n."""
@@ -371,6 +374,11 @@ def rule_of(optimizer, slots, columns, metric=None):
         kernel, both = None, [Within(*both, metric)] * 2
     if kernel is None:
         rule = rules.Callback(*both, slots, columns)
+    elif kernel == "clipped":
+        inner = optimizer.optimizer
+        own = {name: slots[name] for name in (*inner.slots, *inner.scalars)}
+        inner = rule_of(inner, own, columns)
+        rule = rules.Clipped(inner, *optimizer.kernel_settings(), columns)
     else:
         settings = [[one.kernel_settings()] * columns.n_models for one in both]
         rule = rules.compiled(kernel, *settings, slots)
@@ -392,12 +400,17 @@ class Part:
         self.rule = rule_of(recipe.optimizer, slots, self.columns, recipe.metric)
         self.slopes = problem.slopes(own)
         self.prox = problem.prox()
-        self.average_start = recipe.average_start
+        self.average = {
+            "average": self.flat.get("average"),
+            "average_start": recipe.average_start,
+            "average_decay": recipe.average_decay,
+        }
 
     @property
     def leaves_untouched(self):
         """Whether coefficients that no row of a batch touches are left alone."""
-        return self.rule.touched_only and self.problem.rows.by_feature
+        lazy = self.rule.touched_only and self.average["average_decay"] is None
+        return lazy and self.problem.rows.by_feature
 
     def views(self, flat):
         """Coefficients and intercepts of these columns in a buffer of all columns."""
@@ -427,8 +440,7 @@ class Part:
             rates,
             order=order,
             t=t,
-            average=self.flat.get("average"),
-            average_start=self.average_start,
+            **self.average,
         )
         return core.run(self.problem.rows, self.slopes, self.rule, self.prox, self.columns, plan)
 
@@ -437,7 +449,7 @@ def parts_of(problem, recipe, state):
     """Share out columns among threads where they don't depend on each other."""
     independent = (
         not problem.loss.rowwise
-        and compiled(recipe.optimizer) is not None
+        and compiled(recipe.optimizer) not in (None, "clipped")  # a norm is of all columns
         and not isinstance(recipe.metric, Whitened)
         and enough_for_threads(problem)
     )
@@ -513,7 +525,5 @@ def full_step(problem, recipe, part, rates, t):
 
 def apply_gradient(part, gradient, rates, t):
     """One update from a gradient: the rule, the proximal step, the average."""
-    plan = core.Plan(
-        1, 1, rates, t=t, average=part.flat.get("average"), average_start=part.average_start
-    )
+    plan = core.Plan(1, 1, rates, t=t, **part.average)
     core.step(part.rule, part.prox, part.columns, gradient, plan)

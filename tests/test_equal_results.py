@@ -4,6 +4,7 @@ Each is a property, tried on small random problems. "Bit for bit" is meant: no t
 """
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ import scipy.sparse as sp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
-from skgd import GDClassifier, GDRegressor
+from skgd import DivergenceError, GDClassifier, GDRegressor
 from skgd.losses import Loss
 from skgd.optimizers import SGD, Adam, Averaged, Clipped, Optimizer
 from skgd.penalties import Box
@@ -24,8 +26,12 @@ from skgd.schedules import (
     Exponential,
     InverseScaling,
     Linear,
+    MultiStep,
     OneCycle,
+    Optimal,
     Plateau,
+    Polynomial,
+    Step,
     Warmup,
 )
 
@@ -326,6 +332,11 @@ def test_a_share_is_that_many_rows(model, n, seed, rule, share):
 
 # ---------------------------------------------------------------- interruptions
 
+
+def falling(t):
+    return 0.05 / (1 + t) ** 0.4
+
+
 SCHEDULES = [
     Constant(0.02),
     InverseScaling(0.05),
@@ -337,6 +348,16 @@ SCHEDULES = [
     Linear(0.02, 0.001, 40),
     OneCycle(0.05, 40),
     Warmup(5).then(Constant(0.02)),
+    Step(0.02, 3),
+    MultiStep(0.02, [2, 9]),
+    Polynomial(0.02, 20, 2.0),
+    Warmup(2, per="epoch").then(Cosine(0.02, 4, per="epoch")),
+    Plateau(0.02, factor=0.5, patience=0, per="epoch").then(
+        Exponential(0.02, 0.5, per="epoch"), after=3
+    ),
+    Constant(0.02).then(Plateau(0.02, factor=0.5, patience=0), after=8),
+    Optimal(alpha=0.5, t0=100.0),
+    falling,
 ]
 ACCEPTED = [
     *(rule() for rule in Optimizer.registry.values()),
@@ -344,8 +365,14 @@ ACCEPTED = [
     Adam(amsgrad=True),
     Clipped(Adam(), max_norm=0.1),
     Clipped(SGD(momentum=0.5), max_value=0.01, scope="array"),
+    Clipped(Adam(weight_decay=0.1), max_norm=0.1, scope="global"),
     Averaged(SGD()),
+    Averaged(Clipped(Adam(), max_norm=0.1), decay=0.8, after=4),
 ]
+
+
+def name_of(schedule):
+    return getattr(schedule, "__name__", repr(schedule))
 
 
 def resumed(model, X, y, parts):
@@ -364,6 +391,7 @@ def test_a_fit_with_pauses_is_one_fit(
 ):
     model, kind = model
     X, y = problem(kind, (23, 4), seed)
+    average = average and "Averaged" not in repr(optimizer)
     keywords = {"learning_rate": schedule, "average": average, "batch_size": batch_size}
     model = clone(model).set_params(
         optimizer=optimizer, tol=None, random_state=seed, **keywords, **penalty
@@ -380,7 +408,25 @@ def test_a_fit_with_pauses_is_one_fit(
         assert_identical(by_call, whole, history=False)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
+@pytest.mark.parametrize("optimizer", ACCEPTED, ids=repr)
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
+def test_a_fit_with_a_pause_is_one_fit_under_every_schedule(optimizer, container):
+    X, y = problem(1, (12, 3), 0)
+    rows, first = container(X), ACCEPTED.index(optimizer)
+    for k, schedule in enumerate(SCHEDULES, start=first):
+        model = GDRegressor(
+            optimizer=optimizer, learning_rate=schedule, batch_size=(5, 1, "full")[k % 3],
+            tol=None, random_state=0, **PENALTIES[k % len(PENALTIES)],
+        )  # fmt: skip
+        whole = clone(model).set_params(max_iter=5).fit(rows, y)
+        parts = resumed(model, rows, y, (3, 2))
+        assert_identical(parts, whole, history=False)
+        np.testing.assert_array_equal(
+            parts.history_["learning_rate"], whole.history_["learning_rate"][3:]
+        )
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=name_of)
 def test_every_schedule_goes_on_after_a_pause(schedule):
     X, y = problem(2, (23, 4), 0)
     model = GDClassifier(learning_rate=schedule, batch_size=5, tol=None, random_state=0)
@@ -390,6 +436,30 @@ def test_every_schedule_goes_on_after_a_pause(schedule):
     np.testing.assert_array_equal(
         parts.history_["learning_rate"], whole.history_["learning_rate"][3:]
     )
+
+
+def test_a_pause_raises_nothing_that_one_fit_does_not():
+    """Far off after an epoch, near again after eight."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(23, 5))
+    y = X @ [1, 2, 0, 0, -1] + 0.1 * rng.normal(size=23)
+    model = GDRegressor(
+        optimizer="adam", learning_rate=Exponential(10.0, 0.97), batch_size=1, alpha=0, tol=None,
+        random_state=0,
+    )  # fmt: skip
+    whole = clone(model).set_params(max_iter=8).fit(X, y)
+    with pytest.raises(DivergenceError):  # what ends there is not a model
+        clone(model).set_params(max_iter=1).fit(X, y)
+    with pytest.warns(ConvergenceWarning, match="rate is too high"):
+        parts = resumed(model, X, y, (1, 7))
+    assert_identical(parts, whole, history=False)
+    with pytest.warns(ConvergenceWarning, match="rate is too high"):
+        model.partial_fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for _ in range(7):
+            model.partial_fit(X, y)
+    assert_identical(model, whole, history=False)
 
 
 @given(models, seeds, penalties, st.sampled_from(["auto", "full", 5]))
@@ -435,23 +505,54 @@ def test_the_seed_fixes_the_fit(model, seed, batch_size, rule):
 # ---------------------------------------------------------------- the compute / apply pair
 
 
+def by_hand(model, X, y, batch_size, objectives):
+    """The loop of fit, with the objective of each epoch given."""
+    model.compute_gradients(X, y)  # settles what is "auto" and shows all labels
+    for objective in objectives:
+        for first in range(0, len(y), batch_size):
+            batch = slice(first, first + batch_size)
+            model.apply_gradients(model.compute_gradients(X[batch], y[batch]))
+        model.end_epoch(objective)
+    return model
+
+
+def assert_same_walk(model, X, y, batch_size):
+    whole = clone(model).fit(X, y)
+    hand = by_hand(clone(model), X, y, batch_size, whole.loss_curve_)
+    np.testing.assert_allclose(hand.coef_, whole.coef_, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(hand.intercept_, whole.intercept_, rtol=0, atol=1e-10)
+    assert hand.t_ == whole.t_
+
+
 @given(models, seeds, st.sampled_from([1, 3, 7, 23]), rules, penalties)
 def test_a_loop_written_by_hand_is_fit(model, seed, batch_size, rule, penalty):
     model, kind = model
     X, y = problem(kind, (23, 4), seed)
-    rule = {name: value for name, value in rule.items() if name != "precondition"}
     keywords = FIXED | penalty | rule | {"batch_size": batch_size, "shuffle": False}
-    by_hand, whole = (clone(model).set_params(**keywords) for _ in range(2))
-    whole.fit(X, y)
-    if kind > 1:  # all labels must be known before the first batch
-        by_hand.compute_gradients(X, y)
-    for _ in range(3):
-        for first in range(0, 23, batch_size):
-            batch = slice(first, first + batch_size)
-            by_hand.apply_gradients(by_hand.compute_gradients(X[batch], y[batch]))
-    np.testing.assert_allclose(by_hand.coef_, whole.coef_, rtol=0, atol=1e-10)
-    np.testing.assert_allclose(by_hand.intercept_, whole.intercept_, rtol=0, atol=1e-10)
-    assert by_hand.t_ == whole.t_
+    assert_same_walk(clone(model).set_params(**keywords), X, y, batch_size)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=name_of)
+@pytest.mark.parametrize("batch_size", [1, 4, 11])
+def test_a_loop_written_by_hand_is_fit_under_every_schedule(schedule, batch_size):
+    X, y = problem(2, (11, 3), 0)
+    for optimizer in ("sgd", Averaged(Clipped(Adam(), max_norm=0.1), decay=0.8)):
+        model = GDClassifier(
+            optimizer=optimizer, learning_rate=schedule, batch_size=batch_size, shuffle=False,
+            tol=None, max_iter=6,
+        )  # fmt: skip
+        assert_same_walk(model, X, y, batch_size)
+
+
+@given(models, seeds, penalties, st.sampled_from(["auto", 5]))
+def test_a_loop_written_by_hand_is_fit_at_the_defaults(model, seed, penalty, batch_size):
+    model, kind = model
+    X, y = problem(kind, (23, 4), seed)
+    model = clone(model).set_params(
+        tol=None, max_iter=9, shuffle=False, batch_size=batch_size, **penalty
+    )
+    for rows in (X, sp.csr_array(X)):
+        assert_same_walk(model, rows, y, 23 if batch_size == "auto" else 5)
 
 
 SMOOTH = [name for name, loss in Loss.registry.items() if loss.smooth]

@@ -41,6 +41,8 @@ cdef class Plan:
     average : float64 ndarray, the size of the parameters, or None
         Mean of the parameters after updates average_start, average_start + 1, ...
     average_start : int
+    average_decay : float or None
+        How much of the average an update keeps; None gives all updates equal weights.
 
     Attributes
     ----------
@@ -53,7 +55,7 @@ cdef class Plan:
     """
 
     def __init__(self, n_rows, batch_size, rates, order=None, t=0, active=None, average=None,
-                 average_start=1):
+                 average_start=1, average_decay=None):
         self.n_rows = n_rows
         self.batch_size = batch_size
         self.rates = self.rates_ = rates
@@ -68,12 +70,23 @@ cdef class Plan:
         self.average = average
         self.average_ = average
         self.average_start = average_start
+        self.fading = average_decay is not None
+        self.average_decay = average_decay if self.fading else 0.0
         self.objective = self.objective_ = np.zeros(n_models)
         self.gradient = self.path = None
 
     cdef Py_ssize_t rows_of(self, Py_ssize_t k) noexcept nogil:
         """Number of rows of batch k."""
         return min(self.batch_size, self.n_rows - k * self.batch_size)
+
+    cdef void take_in(self, Columns columns, Py_ssize_t t) noexcept nogil:
+        """Average the parameters after update t, the k-th of those averaged."""
+        cdef Py_ssize_t k = t + 2 - self.average_start
+        if self.average_ is not None and k >= 1:
+            vector_loops().average(
+                &self.average_[0], &columns.data[0],
+                1.0 - self.average_decay if self.fading and k > 1 else 1.0 / k,
+                columns.n_columns * (columns.n_features + 1))
 
 
 def path(Rows rows, Rule rule, Prox prox, Columns columns, Plan plan):
@@ -82,6 +95,8 @@ def path(Rows rows, Rule rule, Prox prox, Columns columns, Plan plan):
         return phases
     if isinstance(rows, DenseRows):
         return stochastic if rule.plain and plan.batch_size == 1 else phases
+    if plan.fading and plan.average is not None:
+        return phases
     for loop in (lazy_rules, lazy, lazy_momentum):
         if loop.serves(rows, rule, prox, columns, plan):
             return loop.run
@@ -162,10 +177,7 @@ cdef int finish(Rule rule, Prox prox, Columns columns, Plan plan, Py_ssize_t k, 
         prox.apply(columns, rates, steps, active)
     if not rule.plain:
         rule.settle(columns)
-    if plan.average_ is not None and t + 1 >= plan.average_start:
-        vector_loops().average(&plan.average_[0], &columns.data[0],
-                               1.0 / (t + 2 - plan.average_start),
-                               n_weights + columns.n_columns)
+    plan.take_in(columns, t)
     return 0
 
 
@@ -234,9 +246,7 @@ def step(Rule rule, Prox prox, Columns columns, double[::1] gradient, Plan plan)
         prox.apply(columns, &plan.rates_[0, 0], step_sizes, &active[0])
     if not rule.plain:
         rule.settle(columns)
-    if plan.average_ is not None and plan.t + 1 >= plan.average_start:
-        vector_loops().average(&plan.average_[0], &columns.data[0],
-                               1.0 / (plan.t + 2 - plan.average_start), n)
+    plan.take_in(columns, plan.t)
 
 
 def stochastic(DenseRows rows, Slopes slopes, Rule rule, Separable prox, Columns columns,
@@ -300,6 +310,4 @@ def stochastic(DenseRows rows, Slopes slopes, Rule rule, Separable prox, Columns
                     loops.prox(w, NULL, rate, l1, strengths[m, 2], strengths[m, 3], d)
                     square[c] = absolute[c] = 0.0
                     loops.norms(w, d, &square[c], &absolute[c])
-            if plan.average_ is not None and plan.t + k + 1 >= plan.average_start:
-                loops.average(&plan.average_[0], &columns.data[0],
-                              1.0 / (plan.t + k + 2 - plan.average_start), C * (d + 1))
+            plan.take_in(columns, plan.t + k)

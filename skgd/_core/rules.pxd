@@ -45,6 +45,18 @@ cdef class Callback(Rule):
     cdef readonly object states
 
 
+cdef class Clipped(Rule):
+    cdef readonly Rule inner
+    cdef readonly double limit
+    cdef readonly object scope
+    cdef bint by_value, joint
+    cdef double[::1] clipped
+    cdef void clip(self, Columns columns, Py_ssize_t m, const double* G,
+                   double* values) noexcept nogil
+    cdef void scale(self, const double* G, double* values, Py_ssize_t first, Py_ssize_t n,
+                    double share) noexcept nogil
+
+
 cdef class Preconditioned(Rule):
     cdef readonly Rule inner
     cdef double[::1] scale, shift, centre

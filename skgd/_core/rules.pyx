@@ -6,7 +6,8 @@ may ask for the gradient at another point (`look_ahead`, before the scores) and 
 after the proximal step (`settle`). Formulas are documented in ``skgd.optimizers``.
 """
 
-from libc.math cimport pow
+from libc.math cimport fabs, fmin, pow, sqrt
+from libc.string cimport memcpy
 
 import numpy as np
 
@@ -265,6 +266,82 @@ cdef class Callback(Rule):
                     self.undecayed.step(params[1:], grads[1:], state[1:], rates[m])
                 if step is not None:
                     step[own] = self.optimizer.step_size(params[0], state[0], t, rates[m])
+
+
+cdef inline double kept(double size, double limit) noexcept nogil:
+    """The share of something of that size that is kept."""
+    return limit / size if size > limit else 1.0
+
+
+cdef class Clipped(Rule):
+    """Another rule, which sees clipped gradients.
+
+    Parameters
+    ----------
+    inner : Rule
+    limit : float
+    scope : {"value", "array", "global"}
+        What the limit holds for: each value, the norm of the coefficients and that of the
+        intercepts of a model, or one norm of both.
+    columns : Columns
+    """
+
+    def __init__(self, Rule inner, limit, scope, columns):
+        self.inner, self.slots = inner, inner.slots
+        self.limit, self.scope = limit, scope
+        self.by_value, self.joint = scope == "value", scope == "global"
+        self.varying = True
+        self.clipped = np.zeros(columns.n_columns * (columns.n_features + 1))
+
+    def on(self, slots, columns):
+        return Clipped(self.inner.on(slots, columns), self.limit, self.scope, columns)
+
+    cdef int look_ahead(self, Columns columns) except -1 nogil:
+        return self.inner.look_ahead(columns)
+
+    cdef int step(self, Columns columns, double* G, const double* rates, Py_ssize_t t,
+                  double* steps, const unsigned char* active) except -1 nogil:
+        cdef Py_ssize_t m
+        memcpy(&self.clipped[0], G, columns.n_columns * (columns.n_features + 1) * sizeof(double))
+        for m in range(columns.n_models):
+            self.clip(columns, m, G, &self.clipped[0])
+        self.inner.step(columns, &self.clipped[0], rates, t, steps, active)
+        if steps != NULL:  # they go along the share of the gradient that was kept
+            for m in range(columns.n_models):
+                self.clip(columns, m, G, steps)
+        return 0
+
+    cdef void clip(self, Columns columns, Py_ssize_t m, const double* G,
+                   double* values) noexcept nogil:
+        """Multiply values of a model by the share of the gradient G that is kept."""
+        cdef Py_ssize_t first = columns.starts[m], width = columns.starts[m + 1] - first, k
+        cdef Py_ssize_t n = columns.segment_length(first, first + width)
+        cdef double coef = 0.0, intercept = 0.0, absolute = 0.0
+        first += columns.n_columns * columns.n_features
+        if not self.by_value:
+            for k in range(columns.n_segments):
+                vector_loops().norms(G + segment_offset(columns, m, k), n, &coef, &absolute)
+            vector_loops().norms(G + first, width, &intercept, &absolute)
+            if self.joint:  # as PyTorch has it
+                coef = intercept = fmin(1.0, self.limit / (sqrt(coef + intercept) + 1e-6))
+            else:
+                coef, intercept = kept(sqrt(coef), self.limit), kept(sqrt(intercept), self.limit)
+        for k in range(columns.n_segments):
+            self.scale(G, values, segment_offset(columns, m, k), n, coef)
+        self.scale(G, values, first, width, intercept)
+
+    cdef void scale(self, const double* G, double* values, Py_ssize_t first, Py_ssize_t n,
+                    double share) noexcept nogil:
+        cdef Py_ssize_t i
+        if self.by_value:
+            for i in range(first, first + n):
+                values[i] *= kept(fabs(G[i]), self.limit)
+        else:
+            for i in range(first, first + n):
+                values[i] *= share
+
+    cdef int settle(self, Columns columns) except -1 nogil:
+        return self.inner.settle(columns)
 
 
 cdef class Preconditioned(Rule):

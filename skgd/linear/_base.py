@@ -7,7 +7,7 @@
 import copy
 import warnings
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -20,11 +20,12 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._compat import Interval, RealNotInt, StrOptions, check_weights
-from .._component import resolve
+from .._component import resolve, same, same_settings
 from .._core import epoch as core
 from .._core.rows import DenseRows, SparseRows
-from ..auto import can_whiten, metric_of, recipe_for, stream_recipe
+from ..auto import DEFAULT_BATCH, can_whiten, metric_of, recipe_for, stream_recipe
 from ..optimizers import Optimizer
+from ..optimizers.accelerated import Accelerated
 from ..penalties import ElasticNet, Penalty
 from ..schedules import Constant, Schedule
 from ..stopping import NoProgress, Suboptimality, ValidationScore
@@ -63,8 +64,8 @@ class Session:
     own : bool
         Whether the package chose the whole method.
     state : State
-    settings : str
-        The parameters that the recipe was made from.
+    settings : dict
+        The parameters that the recipe was made from, components by their classes.
     shown : ndarray
         The parameters behind the public coefficients: the last, averaged or best ones.
     mark : int or None
@@ -78,7 +79,7 @@ class Session:
     recipe: Recipe
     own: bool
     state: State
-    settings: str
+    settings: dict
     shown: np.ndarray
     mark: int | None = None
     n_seen: int = 0
@@ -198,9 +199,12 @@ class BaseGD(BaseEstimator):
     # ---- sessions: what is kept between calls ----
 
     def _open_session(self, problem, X, resume, coef_init=None, intercept_init=None):
-        """The session to train in: a copy of the kept one, or a new one."""
+        """The session to train in: a copy of the kept one, or a new one.
+
+        Without rows (X None), parameters that are settled from rows wait for the next call.
+        """
         kept = getattr(self, "_session", None) if resume else None
-        settings = {k: v for k, v in self.get_params(deep=False).items() if k not in STOPPING}
+        settings = {k: v for k, v in self.get_params().items() if k.split("__")[0] not in STOPPING}
         if kept is None:
             recipe, own = self._recipe(problem, X)
             seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
@@ -210,16 +214,18 @@ class BaseGD(BaseEstimator):
                 # a class without rows so far has its best score at minus infinity
                 intercept = np.clip(intercept, -FAR_INTERCEPT, FAR_INTERCEPT)
             state = State.begin(problem, recipe, np.random.default_rng(seed), intercept)
-            session = Session(recipe, own, state, repr(settings), state.result)
+            session = Session(recipe, own, state, settings, state.result)
         else:
             session = copy.copy(kept)
             session.state = state = copy.deepcopy(kept.state)
             session.shown = kept.shown.copy()
             state.lay_out(problem.n_columns, problem.rows.by_feature, session.shown)
-            self._take_assigned(session, problem)
-            if session.settings != repr(settings):
+            if hasattr(self, "coef_"):
+                self._take_assigned(session, problem)
+            settled = X is not None or not (self._auto_rate or self.precondition == "diagonal")
+            if settled and not same_settings(session.settings, settings):
                 self._change_recipe(session, problem, X)
-                session.settings = repr(settings)
+                session.settings = settings
         coef, intercept = problem.columns(state.parameters).split(state.parameters)
         if coef_init is not None:
             coef[...] = _initial(coef_init, coef.shape, "coef_init")
@@ -229,12 +235,13 @@ class BaseGD(BaseEstimator):
 
     def _change_recipe(self, session, problem, X):
         """Follow parameters that were changed since the last call."""
+        before = session.recipe.schedule
         session.recipe, session.own = self._recipe(problem, X)
         state = session.state
         fresh = State.begin(problem, session.recipe, state.generator)
         if fresh.slots.keys() != state.slots.keys():
             state.slots = fresh.slots
-        if fresh.memory.keys() != state.memory.keys():
+        if not same(session.recipe.schedule, before):
             state.memory = fresh.memory
         state.average_start = session.recipe.average_start
         if state.average_start == 0:
@@ -297,12 +304,13 @@ class BaseGD(BaseEstimator):
                     reason = "interrupted"
                 if reason is not None or len(history["objective"]) == n_epochs:
                     break
-        if watch.ended_far_off(history["objective"][-1], state):
+        far_off = watch.ended_far_off(history["objective"][-1], state)
+        if far_off and stop and not self.warm_start:  # else it is a pause: later calls may return
             raise divergence_error(problem, recipe, watch, begun, state.epoch, record.learning_rate)
         session.shown = state.result if best is None else best
         self._session = session
         self._set_fitted(problem, X, session, history, reason or f"max_iter={n_epochs} epochs")
-        self._warn(reason, rules, n_epochs, watch)
+        self._warn(reason, rules, n_epochs, watch, far_off)
 
     def _stopping_rules(self, problem, X, session, start):
         if self.tol is None:
@@ -344,7 +352,7 @@ class BaseGD(BaseEstimator):
             + ("" if np.isnan(score) else f", validation score {score:.4g}")
         )
 
-    def _warn(self, reason, rules, n_epochs, watch):
+    def _warn(self, reason, rules, n_epochs, watch, far_off):
         if reason == "interrupted":
             warnings.warn(
                 f"the fit was interrupted after {self.n_iter_} epochs; the model is what "
@@ -352,7 +360,9 @@ class BaseGD(BaseEstimator):
                 ConvergenceWarning,
                 stacklevel=5,
             )
-        elif rules and watch.problem.loss.smooth and watch.above(self.loss_curve_[-1]) > 1.0:
+        elif far_off or (
+            rules and watch.problem.loss.smooth and watch.above(self.loss_curve_[-1]) > 1.0
+        ):
             warnings.warn(
                 f"the fit ended at the objective {self.loss_curve_[-1]:.4g}, above the "
                 f"{watch.start:.4g} of zero coefficients: the learning rate is too high for these "
@@ -404,7 +414,7 @@ class BaseGD(BaseEstimator):
     def _fit(self, X, y, coef_init, intercept_init, sample_weight, X_val, y_val,
              sample_weight_val):  # fmt: skip
         self._validate_params()
-        resume = self.warm_start and hasattr(self, "_session")
+        resume = self.warm_start and hasattr(self, "coef_")
         X, y = self._check_X(X, y, reset=not resume)
         weight = None if sample_weight is None else check_weights(sample_weight, X)
         y = self._encode(y, weight, first=not resume)
@@ -422,7 +432,7 @@ class BaseGD(BaseEstimator):
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
         self._validate_params()
-        first = not hasattr(self, "_session")
+        first = not hasattr(self, "coef_")
         X, y = self._check_X(X, y, reset=first)
         weight = None if sample_weight is None else check_weights(sample_weight, X)
         y = self._encode(y, weight, first, classes=classes, partial=True)
@@ -430,9 +440,9 @@ class BaseGD(BaseEstimator):
         kept = kept_rows(weight)
         problem = self._problem(X, y, normalised(weight, kept), kept)
         problem.loss.check_target(problem.of_kept(y))
-        session = self._open_session(problem, X, resume=True)
+        session = self._open_session(problem, X, resume=not first)
         mark = fingerprint(X, y)
-        if session.mark is not None and session.mark != mark and session.recipe.batch_size is None:
+        if session.mark not in (None, mark):
             self._become_stream(session, problem)
         session.mark, session.n_seen = mark, session.n_seen or problem.n_rows
         self._train(problem, X, session, 1, stop=False)
@@ -440,9 +450,10 @@ class BaseGD(BaseEstimator):
 
     def _become_stream(self, session, problem):
         """Leave the package's own full-batch method, which is for rows that stay the same."""
-        if not session.own:
+        if not (session.own and type(session.recipe.optimizer) is Accelerated):
             return
-        session.recipe = stream_recipe(problem, session.recipe, session.n_seen)
+        size = {"auto": DEFAULT_BATCH, "full": None}.get(self.batch_size, self.batch_size)
+        session.recipe = stream_recipe(problem, session.recipe, session.n_seen, size)
         fresh = State.begin(problem, session.recipe, session.state.generator)
         session.state.slots, session.state.memory = fresh.slots, fresh.memory
 
@@ -519,23 +530,37 @@ class BaseGD(BaseEstimator):
         -------
         coef_gradient : ndarray, shaped as ``coef_``
         intercept_gradient : ndarray, shaped as ``intercept_``
+
+        Notes
+        -----
+        With `apply_gradients` and `end_epoch` this is the loop of `fit` without its shuffling and
+        stopping::
+
+            for batch in batches:
+                model.apply_gradients(model.compute_gradients(X[batch], y[batch]))
+            model.end_epoch()
+
+        What is "auto" is settled from the rows of the first call. Where that is accelerated
+        descent, the gradient is taken where the method looks ahead to and not at ``coef_``.
         """
+        return self._compute_gradients(X, y, sample_weight)
+
+    def _compute_gradients(self, X, y, sample_weight, classes=None):
         self._validate_params()
         first = not hasattr(self, "_session")
-        fresh = first and not hasattr(self, "_pending")
-        X, y = self._check_X(X, y, reset=fresh)
+        X, y = self._check_X(X, y, reset=first)
         weight = None if sample_weight is None else check_weights(sample_weight, X)
-        y = self._encode(y, weight, first=fresh)
+        y = self._encode(y, weight, first, classes=classes)
         weight = self._row_weights(y, weight)
         kept = kept_rows(weight)
         problem = self._problem(X, y, normalised(weight, kept), kept)
-        if first and fresh:
-            self._pending = self._open_session(problem, X, resume=False)
-            self._dtype = X.dtype
-        session = self._pending if first else self._open_session(problem, X, resume=True)
-        state = session.state
-        state.lay_out(problem.n_columns, problem.rows.by_feature)
-        gradient, _ = problem.gradient(state.parameters)
+        session = self._open_session(problem, X, resume=not first)
+        if first or session.recipe is not self._session.recipe:  # keep what X has settled
+            self._session, self._dtype = session, X.dtype
+            session = self._open_session(problem, X, resume=True)
+        part = Part(problem, session.recipe, session.state)
+        core.look_ahead(part.rule, part.columns)
+        gradient, _ = problem.gradient(session.state.parameters)
         coef, intercept = problem.columns(gradient).split(gradient)
         return self._public(np.ascontiguousarray(coef)), intercept.copy()
 
@@ -551,16 +576,14 @@ class BaseGD(BaseEstimator):
         -------
         self : object
         """
-        session = getattr(self, "_session", None) or getattr(self, "_pending", None)
-        if session is None:
+        if not hasattr(self, "_session"):
             check_is_fitted(self)
         coef, intercept = (np.asarray(part, dtype=np.float64) for part in gradients)
         d = self.n_features_in_
         problem = self._problem(np.zeros((1, d)), self._any_targets(), None, None)
-        if session.state.by_feature:
+        if self._session.state.by_feature:
             problem.rows = SparseRows(sp.csr_matrix((1, d)))
-        if hasattr(self, "_session"):
-            session = self._open_session(problem, problem.rows.X, resume=True)
+        session = self._open_session(problem, None, resume=True)
         flat = np.zeros_like(session.state.parameters)
         to_coef, to_intercept = problem.columns(flat).split(flat)
         expected = self._public(to_coef).shape, to_intercept.shape
@@ -574,6 +597,7 @@ class BaseGD(BaseEstimator):
         state, recipe = session.state, session.recipe
         rates = recipe.schedule.rates(np.array([state.t]), state.epoch, state.memory)
         part = Part(problem, recipe, state)
+        core.look_ahead(part.rule, part.columns)
         apply_gradient(part, flat, np.array(rates, dtype=np.float64).reshape(1, 1), state.t)
         state.t += 1
         session.shown = state.result
@@ -582,6 +606,51 @@ class BaseGD(BaseEstimator):
         self._set_fitted(problem, np.zeros(0, self._dtype), session, history, "one update")
         self.n_iter_ = self.best_iter_ = 1
         return self
+
+    def end_epoch(self, objective=None, stalled=False):
+        """Tell the schedule that an epoch of a loop by hand has ended, as `fit` does itself.
+
+        Schedules that count epochs (``per="epoch"``), `Plateau` and `Adaptive` need it.
+
+        Parameters
+        ----------
+        objective : float or None, default=None
+            What `Plateau` watches; None does not show it the epoch.
+        stalled : bool, default=False
+            Whether there has been no progress for long, which `Adaptive` waits for.
+
+        Returns
+        -------
+        bool
+            Whether the schedule has changed its rate.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgd import GDRegressor
+        >>> from skgd.schedules import Exponential
+        >>> X, y = np.array([[-1.0], [0.0], [1.0], [2.0]]), np.array([-2.0, 0.0, 2.0, 4.0])
+        >>> model = GDRegressor(learning_rate=Exponential(0.2, 0.9, per="epoch"))
+        >>> for epoch in range(20):
+        ...     for rows in (slice(0, 2), slice(2, 4)):
+        ...         coef, intercept = model.compute_gradients(X[rows], y[rows])
+        ...         _ = model.apply_gradients((coef.clip(-1, 1), intercept))
+        ...     _ = model.end_epoch()
+        >>> model.coef_.round(1)
+        array([1.9])
+        """
+        if not hasattr(self, "_session"):
+            check_is_fitted(self)
+        state, schedule = self._session.state, self._session.recipe.schedule
+        memory = copy.deepcopy(state.memory)
+        state = replace(state, epoch=state.epoch + 1, memory=memory)
+        self._session = replace(self._session, state=state)
+        if objective is None and not stalled:
+            return False
+        return schedule.observe(memory, np.inf if objective is None else float(objective), stalled)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "coef_")  # of `compute_gradients` there are attributes already
 
     # ---- prediction ----
 

@@ -13,7 +13,8 @@ positive : bool, default=False
     Whether to hold the coefficients at or above zero.
 optimizer : str or Optimizer, default="auto"
     The rule of the steps, such as ``"sgd"``, ``"adam"`` or ``SGD(momentum=0.9)``. ``"auto"`` is
-    plain SGD where `learning_rate` is set, else the package's choice.
+    plain SGD where `learning_rate` is set, else the package's choice. Around a rule,
+    ``Clipped`` clips gradients and ``Averaged`` makes ``coef_`` an average.
 learning_rate : float, str, Schedule or callable, default="auto"
     A number is that constant rate; ``"auto"`` finds one from the data; ``"constant"``,
     ``"invscaling"``, ``"adaptive"`` and ``"optimal"`` are scikit-learn's, with `eta0` and
@@ -84,7 +85,7 @@ learning_rate_ : float or Schedule
 batch_size_ : int
     Rows of a step.
 optimizer_ : Optimizer
-    The rule of the steps.
+    The rule of the steps, without an `Averaged` around it.
 precondition_ : str or None
     The metric of the steps."""
 

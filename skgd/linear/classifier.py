@@ -156,8 +156,8 @@ class GDClassifier(ClassifierMixin, BaseGD):
             self.classes_ = self._classes_of(y, weight, classes, partial)
         elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
             raise ValueError(
-                f"got classes={classes!r}, expected {self.classes_!r} as in the first call of "
-                "partial_fit, or nothing"
+                f"got classes={classes!r}, expected {self.classes_!r} as in the first call, "
+                "or nothing"
             )
         return self._codes(y, weight)
 
@@ -175,7 +175,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
         if len(found) < 2:
             raise ValueError(
                 f"got y with {len(found)} class, expected at least 2 classes; the only class is "
-                f"{found[0]}"
+                f"{found[0]}; where more will come, partial_fit and compute_gradients take classes"
             )
         return found
 
@@ -194,7 +194,8 @@ class GDClassifier(ClassifierMixin, BaseGD):
             if not (known | ignored).all():
                 raise ValueError(
                     f"got labels {np.unique(y[~known])!r} that are not in classes "
-                    f"{self.classes_!r}; pass all labels as `classes` to the first partial_fit"
+                    f"{self.classes_!r}; pass all labels as `classes` to the first partial_fit "
+                    "or compute_gradients"
                 )
         return codes
 
@@ -294,6 +295,39 @@ class GDClassifier(ClassifierMixin, BaseGD):
         self : object
         """
         return self._partial_fit(X, y, sample_weight, classes=classes)
+
+    def compute_gradients(self, X, y, sample_weight=None, *, classes=None):
+        """Gradient of the smooth objective over the rows given; changes no parameter.
+
+        The smooth objective is the weighted mean of the losses plus the l2 part of the penalty;
+        both gradients are taken at the same, current parameters.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), default=None
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will ever come; needed in the first call if y does not have them all.
+
+        Returns
+        -------
+        coef_gradient : ndarray, shaped as ``coef_``
+        intercept_gradient : ndarray, shaped as ``intercept_``
+
+        Notes
+        -----
+        With `apply_gradients` and `end_epoch` this is the loop of `fit` without its shuffling and
+        stopping::
+
+            for batch in batches:
+                model.apply_gradients(model.compute_gradients(X[batch], y[batch]))
+            model.end_epoch()
+
+        What is "auto" is settled from the rows of the first call. Where that is accelerated
+        descent, the gradient is taken where the method looks ahead to and not at ``coef_``.
+        """
+        return self._compute_gradients(X, y, sample_weight, classes)
 
     def decision_function(self, X):
         """Scores: positive means the second class, or the largest score wins.

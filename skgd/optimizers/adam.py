@@ -146,8 +146,8 @@ class AdamW(Adam, name="adamw"):
         How much of the last m and v is kept, in [0, 1).
     epsilon : float, default=1e-8
         Added to the root.
-    weight_decay : float, default=0.01
-        The decay :math:`\lambda`.
+    weight_decay : float or None, default=None
+        The decay :math:`\lambda`; None is 0.01 alone and 0 in an estimator, which has `alpha`.
     amsgrad, maximize, epsilon_hat : bool, default=False
         As in `Adam`.
     sparse_updates : {"exact", "lazy"}, default="exact"
@@ -168,6 +168,7 @@ class AdamW(Adam, name="adamw"):
     algorithm 2; PyTorch, ``torch.optim.AdamW``.
     """
 
+    _parameter_constraints = Adam._parameter_constraints | {"weight_decay": [None, *NOT_NEGATIVE]}
     kernel = "adamw"
     kernel_arguments = (
         "weight_decay",
@@ -186,7 +187,7 @@ class AdamW(Adam, name="adamw"):
         beta_2=0.999,
         epsilon=1e-8,
         *,
-        weight_decay=0.01,
+        weight_decay=None,
         amsgrad=False,
         maximize=False,
         epsilon_hat=False,
@@ -205,7 +206,8 @@ class AdamW(Adam, name="adamw"):
         )
 
     def update(self, w, g, slots, t, rate):
-        w *= 1.0 - rate * self.weight_decay
+        decay = 0.01 if self.weight_decay is None else self.weight_decay
+        w *= 1.0 - rate * decay
         super().update(w, g, slots, t, rate)
 
     def descent(self, w, g):

@@ -138,6 +138,11 @@ class Optimizer(Component):
         """
         return rate
 
+    @property
+    def innermost(self):
+        """The rule inside of all wrappers."""
+        return self
+
     def solution(self, params, state):
         """The arrays that the rule offers as its result: the parameters themselves."""
         return params
@@ -165,6 +170,13 @@ class Optimizer(Component):
     def with_settings(self, settings):
         """The same rule with other keywords."""
         return clone(self).set_params(**settings)
+
+    def for_estimator(self):
+        """The same rule without the weight decay that it has by default alone."""
+        settings = self.settings()
+        if settings.get("weight_decay", 0.0) is not None:
+            return self
+        return self.with_settings(settings | {"weight_decay": 0.0})
 
     # its uses ------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.base import clone
 
 from .._compat import Interval, StrOptions
 from .base import Optimizer
@@ -20,8 +21,20 @@ class Wrapper(Optimizer):
         return self.optimizer.scalars
 
     @property
+    def innermost(self):
+        return self.optimizer.innermost
+
+    @property
     def default_rate(self):
         return self.optimizer.default_rate
+
+    @property
+    def unit_free(self):
+        return self.optimizer.unit_free
+
+    @property
+    def linear(self):
+        return self.optimizer.linear
 
     @property
     def learning_rate(self):
@@ -130,6 +143,11 @@ class Clipped(Wrapper):
         When bound or fitted, if both limits are given or none, or if there is another `Clipped`
         inside.
 
+    Notes
+    -----
+    In an estimator the arrays are ``coef_`` and ``intercept_``. A good limit is in units of the
+    gradient, which no default can know, so there is no name for it: give the object.
+
     Examples
     --------
     >>> import numpy as np
@@ -152,6 +170,8 @@ class Clipped(Wrapper):
         "max_value": [Interval(Real, 0, None, closed="neither"), None],
         "scope": [StrOptions(set(SCOPES))],
     }
+    linear = False  # no step is longer than the limit allows
+    kernel = "clipped"
 
     def __init__(self, optimizer, max_norm=None, *, max_value=None, scope="array"):
         self.optimizer = optimizer
@@ -192,6 +212,12 @@ class Clipped(Wrapper):
         """The step goes along the share of the gradient that was kept."""
         return slots["kept"] * self.optimizer.step_size(w, slots, t, rate)
 
+    def kernel_settings(self):
+        """The limit, and what it holds for."""
+        if self.max_norm is None:
+            return float(self.max_value), "value"
+        return float(self.max_norm), self.scope
+
     def _clip(self, grads):
         """For each gradient, what is left of it and as what share of it."""
         if self.max_norm is None:
@@ -224,8 +250,10 @@ class Averaged(Wrapper):
     Notes
     -----
     The average is the slot ``"average"`` of the state, ``loop.solution()`` of a loop and the x
-    of `minimize`, which calls the function there too, to say when x is good enough. It is taken
-    right after the update, before any proximal step; an estimator has its own `average`.
+    of `minimize`, which calls the function there too, to say when x is good enough. In an estimator
+    it is ``coef_`` and ``intercept_``, taken after the proximal step: Polyak's is the estimator's
+    own ``average=after + 1``, at the same cost. There is no name for it, because an average is of
+    some rule: give the object.
 
     Examples
     --------
@@ -258,8 +286,8 @@ class Averaged(Wrapper):
 
     @property
     def sparse_updates(self):
-        """An average needs all coefficients at every step."""
-        return "exact"
+        """A mean that forgets needs all coefficients at every step."""
+        return self.optimizer.sparse_updates if self.decay is None else "exact"
 
     @property
     def slots(self):
@@ -287,3 +315,13 @@ class Averaged(Wrapper):
 
     def solution(self, params, state):
         return [slots["average"] for slots in state]
+
+
+def split_average(optimizer):
+    """(the optimizer without its average, the `Averaged` that was around or inside it or None)."""
+    if type(optimizer) is Averaged:
+        return optimizer.optimizer, optimizer
+    if not isinstance(optimizer, Wrapper):
+        return optimizer, None
+    inner, average = split_average(optimizer.optimizer)
+    return clone(optimizer).set_params(optimizer=inner), average

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from skgd import DivergenceError, GDRegressor
-from skgd.optimizers import Optimizer
+from skgd.optimizers import SGD, Adam, Clipped, Optimizer
 from skgd.schedules import Cosine, Exponential, InverseScaling, Step, Warmup
 
 VARIANTS = {
@@ -16,7 +16,7 @@ VARIANTS = {
             {"momentum": 0.5, "dampening": 0.3}],
     "adam": [{}, {"amsgrad": True}, {"epsilon_hat": True, "epsilon": 1e-3},
              {"weight_decay": 0.1}],
-    "adamw": [{}, {"weight_decay": 0.0}],
+    "adamw": [{}, {"weight_decay": 0.1}],
     "adagrad": [{}, {"learning_rate_decay": 0.1, "initial_accumulator_value": 0.2}],
     "rmsprop": [{}, {"centered": True}, {"momentum": 0.9}, {"centered": True, "momentum": 0.5}],
     "nadam": [{}, {"weight_decay": 0.1}],
@@ -29,12 +29,24 @@ CASES = [
     if cls.kernel is not None
     for kwargs in VARIANTS.get(name, [{}])
 ]
+INSIDE = [
+    Adam(weight_decay=0.1),
+    SGD(momentum=0.9),
+    *(cls() for cls in Optimizer.registry.values()),
+]
+LIMITS = [
+    {"max_norm": 0.3}, {"max_norm": 0.5, "scope": "global"}, {"max_value": 0.1},
+    {"max_norm": 1e9},
+]  # fmt: skip
+CLIPPED = [Clipped(INSIDE[k], **LIMITS[k % 4]) for k in range(len(INSIDE))]
 
 
 def in_numpy(optimizer):
     """The same optimizer of a class without a kernel."""
     cls = type(optimizer)
-    return type(cls.__name__, (cls,), {"__init__": cls.__init__})(**optimizer.get_params())
+    return type(cls.__name__, (cls,), {"__init__": cls.__init__})(
+        **optimizer.get_params(deep=False)
+    )
 
 
 def data():
@@ -43,7 +55,7 @@ def data():
     return X, X @ rng.standard_normal(11) + 0.3 * rng.standard_normal(40)
 
 
-@pytest.mark.parametrize("optimizer", CASES)
+@pytest.mark.parametrize("optimizer", [*CASES, *(pytest.param(c, id=repr(c)) for c in CLIPPED)])
 @pytest.mark.parametrize("penalty", ["l2", "l1"])
 @pytest.mark.parametrize("outputs", [1, 3])
 def test_compiled_rule_equals_numpy_rule(optimizer, penalty, outputs):
@@ -129,3 +141,62 @@ def test_for_any_arguments(name, data):
     called = outcome(clone(model).set_params(optimizer=in_numpy(model.optimizer)), X, y)
     scale = np.max(np.abs(called))
     np.testing.assert_allclose(compiled, called, rtol=1e-8, atol=1e-10 * scale)
+
+
+@pytest.mark.parametrize("limits", LIMITS, ids=str)
+@pytest.mark.parametrize("batch_size", [1, 8, "full"])
+@pytest.mark.parametrize("precondition", [None, "diagonal"])
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_clipped_gradients_on_dense_and_sparse_rows(limits, batch_size, precondition, outputs):
+    X, y = data()
+    X = X * (np.random.default_rng(1).random(X.shape) < 0.3)
+    y = y if outputs == 1 else np.column_stack([y, -y, y**2])
+    model = GDRegressor(
+        penalty="l1", alpha=0.02, learning_rate=0.05, batch_size=batch_size, max_iter=4,
+        tol=None, random_state=0, precondition=precondition,
+    )  # fmt: skip
+    called = clone(model).set_params(optimizer=in_numpy(Clipped(Adam(), **limits))).fit(X, y)
+    for rows, n_jobs in ((X, None), (X, 2), (sp.csr_array(X), None)):
+        compiled = clone(model).set_params(optimizer=Clipped(Adam(), **limits), n_jobs=n_jobs)
+        compiled.fit(rows, y)
+        np.testing.assert_allclose(compiled.coef_, called.coef_, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(compiled.intercept_, called.intercept_, rtol=0, atol=1e-10)
+        np.testing.assert_array_equal(compiled.coef_ == 0, called.coef_ == 0)
+
+
+@pytest.mark.parametrize("limits", LIMITS, ids=str)
+def test_a_rule_without_a_kernel_sees_the_same_clipped_gradients(limits):
+    X, y = data()
+    model = GDRegressor(learning_rate=0.05, batch_size=8, max_iter=4, tol=None, random_state=0)
+    rule = Adam(weight_decay=0.1)
+    compiled, called = (
+        clone(model).set_params(optimizer=Clipped(inner, **limits)).fit(X, y)
+        for inner in (rule, in_numpy(rule))
+    )
+    np.testing.assert_allclose(compiled.coef_, called.coef_, rtol=1e-10)
+    np.testing.assert_allclose(compiled.intercept_, called.intercept_, rtol=1e-10)
+
+
+def test_one_norm_holds_for_columns_that_several_threads_would_share(monkeypatch):
+    monkeypatch.setattr("skgd.train.LEAST_WORK", 0)
+    X, y = data()
+    y = np.column_stack([y, -y, y**2])
+    model = GDRegressor(
+        learning_rate=0.05, batch_size=8, max_iter=4, tol=None, random_state=0,
+        optimizer=Clipped(SGD(), max_norm=0.3),
+    )  # fmt: skip
+    one, two = (clone(model).set_params(n_jobs=n).fit(X, y) for n in (1, 2))
+    np.testing.assert_array_equal(one.coef_, two.coef_)
+
+
+@pytest.mark.parametrize("cls", Optimizer.registry.values())
+def test_an_estimator_has_no_weight_decay_by_default(cls):
+    X, y = data()
+    model = GDRegressor(optimizer=cls.name, learning_rate=0.05, tol=None, max_iter=3)
+    if "weight_decay" not in cls().get_params():
+        return
+    bare = clone(model).set_params(optimizer=cls(weight_decay=0.0))
+    for optimizer in (cls.name, cls(), Clipped(cls(), max_norm=1e9)):
+        fitted = clone(model).set_params(optimizer=optimizer, random_state=0).fit(X, y)
+        expected = clone(bare).set_params(random_state=0).fit(X, y)
+        np.testing.assert_array_equal(fitted.coef_, expected.coef_)

@@ -81,6 +81,8 @@ CASES = [
     Ftrl(l1=0.02, l2=0.01, sparse_updates="lazy"),
     Lion(weight_decay=0.1, sparse_updates="lazy"),
     Clipped(RMSprop(momentum=0.9, sparse_updates="lazy"), max_value=0.3),
+    Clipped(SGD(momentum=0.9, sparse_updates="lazy"), max_norm=0.3),
+    Clipped(Adam(sparse_updates="lazy"), max_norm=0.3),
 ]
 
 
@@ -92,7 +94,7 @@ def reference(model, X, y):
     """Epochs of least squares in which a step acts on the touched features only."""
     K = y.shape[1]
     w, b = np.zeros((K, X.shape[1])), np.zeros(K)
-    optimizer, rates = model.optimizer, model.learning_rate
+    optimizer, rates = model.optimizer.for_estimator(), model.learning_rate
     spared = undecayed(optimizer)
     l1 = model.alpha * {"l1": 1.0, "l2": 0.0, "elasticnet": model.l1_ratio}[model.penalty]
     l2 = model.alpha - l1
@@ -169,7 +171,8 @@ def test_sparse_updates_are_checked():
         Adam(sparse_updates="eager").check()
     assert set(LAZY) == {cls for cls in Optimizer.registry.values() if cls.kernel is not None}
     assert Clipped(Adam(sparse_updates="lazy"), max_norm=1.0).sparse_updates == "lazy"
-    assert Averaged(Adam(sparse_updates="lazy")).sparse_updates == "exact"
+    assert Averaged(Adam(sparse_updates="lazy")).sparse_updates == "lazy"
+    assert Averaged(Adam(sparse_updates="lazy"), decay=0.9).sparse_updates == "exact"
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
