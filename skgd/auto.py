@@ -26,7 +26,7 @@ import numpy as np
 from sklearn.utils.extmath import row_norms
 
 from ._component import resolve
-from .losses import LogLoss, Multinomial, SquaredError
+from .losses import LogLoss, Multinomial, Perceptron, SquaredError
 from .metric import Metric, Whitened
 from .optimizers import SGD, Adam, Optimizer
 from .optimizers.accelerated import Accelerated
@@ -119,7 +119,8 @@ def recipe_for(
     whole = batch_size in ("auto", "full") or (
         isinstance(batch_size, Integral) and batch_size >= problem.n_rows
     )
-    full = own and problem.loss.smooth and whole
+    kinks = not problem.loss.smooth
+    full = own and whole and not isinstance(problem.loss, Perceptron)
     size = DEFAULT_BATCH if batch_size == "auto" and not full else batch_size
     size = None if full or size == "full" else size
     if precondition == "auto":
@@ -128,12 +129,15 @@ def recipe_for(
             precondition = "whiten" if full and can_whiten(problem) else "diagonal"
     metric = metric_of(problem, X, precondition)
     if full:
-        rule, bend = Accelerated(), bend_at_start(problem)
+        rule = Accelerated()
+        bend = bend_at_start(problem)
         schedule = Constant(1.0 / curvature(problem, X, problem.n_rows, metric, bend))
     elif own:
         rule, schedule = Adam(), InverseScaling(0.1 * spread(problem))
     rule = SGD() if rule is None else rule
     recipe = Recipe(rule, schedule, size, shuffle, average_start, metric, n_threads, average_decay)
+    if full and kinks:
+        recipe.reach = spread(problem)
     if schedule is None:
         recipe.schedule = named_rule_schedule(problem, X, recipe)
     recipe.schedule = recipe.schedule.complete(problem.loss, alpha)
@@ -231,7 +235,7 @@ def bend_at_start(problem):
     Where it grows on the way, the rule has to notice and to lower its rate.
     """
     if not problem.loss.smooth:
-        return 1.0
+        return jump(problem) / (2.0 * spread(problem))  # of slopes averaged over the spread
     bound = problem.loss.curvature
     if bound is not None and not isinstance(problem.loss, LogLoss | Multinomial):
         return bound  # parts of parabolas may all be entered on the way
@@ -245,6 +249,13 @@ def bend_at_start(problem):
         second = np.average((slopes[0] - slopes[1]) / (2 * nudge), weights=weight)
         largest = max(largest, float(second))
     return max(largest, np.finfo(float).tiny)
+
+
+def jump(problem):
+    """How much the slope of a loss with kinks changes from far below to far above."""
+    y, _ = problem.targets_of(0)
+    far = 1e6 * (np.abs(y).max() + 1.0)
+    return float(np.max(problem.loss.slope(y, y + far) - problem.loss.slope(y, y - far)))
 
 
 def curvature(problem, X, batch_size, metric, bend):

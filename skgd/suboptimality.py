@@ -11,14 +11,15 @@ E. Stiefel, "Methods of conjugate gradients for solving linear systems", 1952.
 
 import numpy as np
 
+from ._core import epoch as core
 from .losses import SquaredError
 
 NUDGE = 1e-4
 MOST_PRODUCTS = 100
 ENOUGH = 0.002
-SAFETY = 1.5
-LEAST_PRODUCTS = 3
-LEAST_TAIL = 10.0
+SAFETY = 2.0
+LEAST_PRODUCTS = 4
+LEAST_TAIL = 20.0
 LEAST_SHARE, MOST_SHARE = 0.75, 1.33  # of the descent that a parabola foresees
 BENT = 4.0
 
@@ -49,9 +50,9 @@ def newton_gap(problem, flat, metric, enough=np.inf, n_threads=1):
     split = problem.columns(flat).split
 
     def pulled(g):
-        """A gradient in standardised coordinates, as a buffer."""
+        """A gradient in standardised coordinates, of those that can move, in place."""
         metric.pull(*split(g))
-        return g
+        return np.multiply(g, free, out=g)
 
     def left(direction):
         """A direction in standardised coordinates as one of the parameters, a new buffer."""
@@ -65,11 +66,11 @@ def newton_gap(problem, flat, metric, enough=np.inf, n_threads=1):
         """H times a direction in standardised coordinates."""
         size = NUDGE / np.linalg.norm(direction)
         nudged, _ = problem.gradient(flat + size * left(direction), n_threads)
-        return pulled(free * ((nudged - gradient) / size))
+        return pulled((nudged - gradient) / size)
 
     r = pulled(residual)
-    p, step, total, small = r.copy(), np.zeros_like(r), 0.0, 0
-    rr = r @ r
+    p, step, total, previous, small = r.copy(), np.zeros_like(r), 0.0, np.inf, 0
+    rr, missing = r @ r, 0.0
     for k in range(MOST_PRODUCTS):
         if rr == 0:
             break
@@ -81,27 +82,44 @@ def newton_gap(problem, flat, metric, enough=np.inf, n_threads=1):
         step -= length * p
         added = length * rr
         total += added
-        foreseen = total
         if 0.5 * total > enough:
             break
-        # what may be missing, were the next additions to fall as 1 / k^2 and no faster
-        tail = max(LEAST_TAIL, 2.0 * k) * added
-        if k + 1 >= LEAST_PRODUCTS and 0.5 * SAFETY * (total + tail) <= enough:
-            total += tail
+        # were the next additions to fall as slowly as 1 / k^2
+        missing = max(LEAST_TAIL, 4.0 * k) * max(added, previous)
+        if k + 1 >= LEAST_PRODUCTS and 0.5 * SAFETY * (total + missing) <= enough:
             break
+        previous, missing = added, 0.0
         small = small + 1 if added < ENOUGH * total else 0
         if small == 5:
             break
         r = r - length * Hp
         rr, before = r @ r, rr
         p = r + rr / before * p
-    gap = 0.5 * SAFETY * total
+    gap = 0.5 * SAFETY * (total + missing)
     if gap <= enough and total > 0 and not isinstance(problem.loss, SquaredError):
         _, there = problem.gradient(flat + left(step), n_threads)
-        share = 2.0 * (objective - there) / foreseen
+        share = 2.0 * (objective - there) / total
         if not LEAST_SHARE <= share <= MOST_SHARE:  # no parabola as far as the optimum
             gap *= BENT
     return gap, objective
+
+
+def over_kinks(problem, flat):
+    """How far the mean loss rises where it is averaged over the problem's reach."""
+    if problem.reach == 0:
+        return 0.0
+    z = core.scores(problem.rows, problem.columns(flat), problem.order())
+    total = 0.0
+    for c in range(problem.n_columns):
+        y, weight = problem.of_kept(problem.y)[:, problem.column_target()[c]], None
+        if problem.classes is not None:
+            y = np.where(y == problem.classes[c], 1.0, -1.0)
+        weight = problem.of_kept(problem.sample_weight)
+        near = problem.loss.value(y, z[:, c]) * -1.0
+        for point, share in zip(*np.polynomial.legendre.leggauss(8), strict=True):
+            near += 0.5 * share * problem.loss.value(y, z[:, c] + point * problem.reach)
+        total += float(np.average(near, weights=weight))
+    return max(total, 0.0)
 
 
 def free_gradient(problem, flat, gradient):

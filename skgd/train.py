@@ -24,6 +24,7 @@ from .penalties import Penalty
 from .schedules import Schedule
 
 LEAST_WORK = 1_000_000  # products of an epoch, about a millisecond
+EPOCHS_TO_HALVE = 5  # the reach over kinks
 
 
 def compiled(component):
@@ -52,6 +53,8 @@ class Problem:
         The rows to train on, in ascending order; None is all. Others are never read.
     labels : float64 ndarray or None
         The distinct values of y, ascending, where it is a class.
+    reach : float
+        Slopes are those of the loss averaged over scores this far to both sides, if above 0.
     """
 
     rows: object
@@ -66,6 +69,7 @@ class Problem:
     classes: np.ndarray | None = None
     kept: np.ndarray | None = None
     labels: np.ndarray | None = None
+    reach: float = 0.0
 
     @property
     def n_rows(self):
@@ -107,9 +111,12 @@ class Problem:
         if kernel == "softmax":
             return slopes.Softmax(*shared)
         if kernel is None:
-            return slopes.Callback(*shared, classes, self.loss)
-        made = slopes.Logistic if kernel == "log_loss" else slopes.Elementwise
-        return made(*shared, classes, kernel, self.loss.kernel_parameter())
+            made = slopes.Callback(*shared, classes, self.loss)
+        else:
+            kind = slopes.Logistic if kernel == "log_loss" else slopes.Elementwise
+            made = kind(*shared, classes, kernel, self.loss.kernel_parameter())
+        made.reach = self.reach
+        return made
 
     def strengths(self):
         """(l2, l1, lower, upper) with alpha and positivity, or None if a callback is needed."""
@@ -222,6 +229,8 @@ class Recipe:
     metric : Metric or None
         Coordinates of the steps; None is the plain ones.
     n_threads : int
+    reach : float
+        Distance that a loss with kinks is averaged over in the first epoch; 0 where it is not.
     """
 
     optimizer: Optimizer
@@ -232,6 +241,11 @@ class Recipe:
     metric: Metric | None = None
     n_threads: int = 1
     average_decay: float | None = None
+    reach: float = 0.0
+
+    def reach_in(self, epoch):
+        """Distance that a loss with kinks is averaged over in an epoch."""
+        return self.reach / (1.0 + epoch / EPOCHS_TO_HALVE)
 
     def rows_of_batch(self, n):
         """Rows of a batch out of n."""
@@ -486,6 +500,8 @@ def train(problem, recipe, state):
     try:
         while True:
             begun = time.perf_counter()
+            for part in parts:
+                part.slopes.reach = recipe.reach_in(state.epoch)
             t = np.arange(state.t, state.t + n_steps)
             rates = recipe.schedule.rates(t, state.epoch, state.memory)
             rates = np.ascontiguousarray(rates, dtype=np.float64)[:, np.newaxis]

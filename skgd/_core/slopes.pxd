@@ -17,6 +17,7 @@ cdef class Slopes:
     cdef int32_t[::1] model
     cdef readonly Py_ssize_t n_columns, n_models
     cdef readonly bint one_against_rest, deferred
+    cdef public double reach
     cdef int row(self, Py_ssize_t row, const double* z, double* d) except -1 nogil
     cdef int compute(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
                      const double* Z, double* D, double* loss) except -1 nogil

@@ -158,6 +158,13 @@ cdef class Slopes:
         The column of y that a score is fitted to.
     positive : float64 ndarray of shape (n_columns,) or None
         If given, the target of column c is +1 where y equals ``positive[c]``, else -1.
+
+    Attributes
+    ----------
+    reach : float
+        If above 0, slopes are those of the loss averaged over scores within this distance,
+        ``(loss(z + reach) - loss(z - reach)) / (2 reach)``, which have no jumps; the loss that is
+        summed is the loss itself. Only for losses of one score.
     """
 
     def __init__(self, y, sample_weight, model_start, column_target, positive=None):
@@ -206,7 +213,7 @@ cdef class Elementwise(Slopes):
     cdef int compute(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
                      const double* Z, double* D, double* loss) except -1 nogil:
         cdef Py_ssize_t i, c, row, C = self.n_columns
-        cdef double weight = 1.0, value = 0.0
+        cdef double y, z, slope, above = 0.0, below = 0.0, weight = 1.0, value = 0.0
         for i in range(n):
             row = order[first + i] if order != NULL else first + i
             if order != NULL and i + 16 < n:
@@ -214,8 +221,14 @@ cdef class Elementwise(Slopes):
             if self.weight != NULL:
                 weight = self.weight[row]
             for c in range(C):
-                D[i * C + c] = weight * self.scalar(
-                    target_of(self, row, c), Z[i * C + c], self.parameter, &value)
+                y = target_of(self, row, c)
+                z = Z[i * C + c]
+                slope = self.scalar(y, z, self.parameter, &value)
+                if self.reach > 0:
+                    self.scalar(y, z + self.reach, self.parameter, &above)
+                    self.scalar(y, z - self.reach, self.parameter, &below)
+                    slope = (above - below) / (2.0 * self.reach)
+                D[i * C + c] = weight * slope
                 loss[self.model[c]] += weight * value
         return 0
 
@@ -304,6 +317,13 @@ cdef class Softmax(Slopes):
         return 0
 
 
+def averaged_slope(loss, y, z, reach):
+    """Slope of a loss averaged over scores within `reach`; of the loss itself for 0."""
+    if reach == 0:
+        return loss.slope(y, z)
+    return (loss.value(y, z + reach) - loss.value(y, z - reach)) / (2.0 * reach)
+
+
 cdef class Callback(Slopes):
     """A loss with NumPy methods only, called once a block."""
 
@@ -337,7 +357,7 @@ cdef class Callback(Slopes):
             elif score.shape[1] == 1:
                 y, score = y[:, 0], score[:, 0]
             value = np.asarray(self.loss.value(y, score), dtype=np.float64)
-            slope = np.asarray(self.loss.slope(y, score), dtype=np.float64)
+            slope = np.asarray(averaged_slope(self.loss, y, score, self.reach), dtype=np.float64)
             self.check_shape("slope", slope, score.shape)
             value = value.reshape(len(y), -1).sum(axis=1)
             slope = slope.reshape(len(y), -1)

@@ -29,7 +29,7 @@ from ..optimizers.accelerated import Accelerated
 from ..penalties import ElasticNet, Penalty
 from ..schedules import Constant, Schedule
 from ..stopping import NoProgress, Suboptimality, ValidationScore
-from ..suboptimality import newton_gap
+from ..suboptimality import newton_gap, over_kinks
 from ..train import Part, Problem, Recipe, State, apply_gradient, train
 from ._divergence import Watch, divergence_error
 from ._interrupt import held_interrupt
@@ -318,15 +318,19 @@ class BaseGD(BaseEstimator):
         if self.early_stopping:
             return [ValidationScore(self.tol, self.n_iter_no_change)]
         rules = [NoProgress(self.tol, start, self.n_iter_no_change)]
-        if not problem.loss.smooth or problem.strengths() is None:
+        recipe = session.recipe
+        if not (problem.loss.smooth or recipe.reach) or problem.strengths() is None:
             return rules
-        state, n_threads = session.state, session.recipe.n_threads
-        metric = session.recipe.metric
+        state, n_threads = session.state, recipe.n_threads
+        metric = recipe.metric
         if metric is None:
             metric = metric_of(problem, X, "whiten" if can_whiten(problem) else "diagonal")
 
         def gap(enough):
-            return newton_gap(problem, state.result, metric, enough, n_threads)
+            smooth = replace(problem, reach=recipe.reach_in(state.epoch))
+            above = 0.5 * over_kinks(smooth, state.result)  # at the optimum it is much the same
+            gap, objective = newton_gap(smooth, state.result, metric, enough - above, n_threads)
+            return gap + above, objective
 
         rules.insert(0, Suboptimality(self.tol, start, gap))
         if session.own:  # its steps are not monotone, and it need not give up
@@ -560,6 +564,7 @@ class BaseGD(BaseEstimator):
             session = self._open_session(problem, X, resume=True)
         part = Part(problem, session.recipe, session.state)
         core.look_ahead(part.rule, part.columns)
+        problem.reach = session.recipe.reach_in(session.state.epoch)
         gradient, _ = problem.gradient(session.state.parameters)
         coef, intercept = problem.columns(gradient).split(gradient)
         return self._public(np.ascontiguousarray(coef)), intercept.copy()

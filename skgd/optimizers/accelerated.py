@@ -4,6 +4,8 @@ import numpy as np
 
 from .base import Optimizer
 
+GROWTH = 1.1  # of a rate that was lowered, a step
+
 
 class Accelerated(Optimizer):
     r"""Nesterov's accelerated proximal gradient with adaptive restart, for full batches.
@@ -71,6 +73,7 @@ class Accelerated(Optimizer):
 
     def step(self, params, grads, state, rate):
         first = state[0]
+        first["damping"][...] = min(1.0, GROWTH * float(first["damping"]))
         size = rate * float(first["damping"])
         curvature = self.curvature(params, grads, state) if first["t"] else 0.0
         if curvature * size > 1.3:  # momentum makes steps of 4 / (3 L) diverge

@@ -61,7 +61,7 @@ def test_a_rate_that_is_set_between_gradient_and_step_is_used(steps):
 
 def test_what_is_settled_from_rows_waits_for_rows():
     X, y = data()
-    model = GDRegressor()
+    model = GDRegressor(precondition="diagonal")
     gradients = model.compute_gradients(X, y)
     twin = copy.deepcopy(model).apply_gradients(gradients)
     model.set_params(alpha=0.5).apply_gradients(gradients)
