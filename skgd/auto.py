@@ -9,10 +9,9 @@ a rate                that rate exactly; plain SGD, batches of min(256, n), no m
 an optimizer only     that rule; its own rate, else one from the curvature (SGD) or its default
                       rate times the spread of the targets
 a batch size only     Adam in standardised coordinates, rate falling as 1/sqrt(t)
-nothing, smooth loss  accelerated descent on the full batch, in whitened coordinates up to 1000
+nothing               accelerated descent on the full batch, in whitened coordinates up to 1000
                       columns, if there are 5 times as many rows and no proximal step; else in
-                      standardised ones
-nothing, other loss   Adam as above, batches of min(256, n)
+                      standardised ones; a loss with kinks is averaged over a falling distance
 nothing, a stream     from the second, different chunk of `partial_fit` on: Adam as above
 ====================  ===============================================================
 
@@ -244,10 +243,12 @@ def bend_at_start(problem):
     nudge, largest = 1e-4, 0.1 * (bound or 0.0)  # a class alone has none
     for c in range(problem.n_columns):
         y, weight = problem.targets_of(c)
-        z = np.full(len(y), problem.start[0][c])
-        slopes = problem.loss.slope(y, z + nudge), problem.loss.slope(y, z - nudge)
-        second = np.average((slopes[0] - slopes[1]) / (2 * nudge), weights=weight)
-        largest = max(largest, float(second))
+        # without an intercept too the scores have to go where the best one is
+        for z in {problem.start[0][c], problem.loss.best_intercept(y, weight)}:
+            z = np.full(len(y), z)
+            slopes = problem.loss.slope(y, z + nudge), problem.loss.slope(y, z - nudge)
+            second = np.average((slopes[0] - slopes[1]) / (2 * nudge), weights=weight)
+            largest = max(largest, float(second))
     return max(largest, np.finfo(float).tiny)
 
 

@@ -335,6 +335,8 @@ class BaseGD(BaseEstimator):
         rules.insert(0, Suboptimality(self.tol, start, gap))
         if session.own:  # its steps are not monotone, and it need not give up
             rules.pop()
+        if recipe.reach:  # unless so few rows are near a kink that nothing can be estimated
+            rules.append(NoProgress(self.tol / 10, start, 10 * self.n_iter_no_change))
         return rules
 
     def _reason(self, rules, history, recipe, state):

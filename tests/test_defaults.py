@@ -1,0 +1,200 @@
+"""Nothing set but the loss and the penalty: raw data in, optimum out.
+
+F* is found by L-BFGS in standardised coordinates, with the penalty of the raw ones; F0 is the
+objective at zero coefficients and the best intercept. Losses with kinks are averaged over ever
+shorter distances on the way.
+"""
+
+from functools import cache
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from scipy.optimize import minimize
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine, make_regression
+
+from skgd import GDClassifier, GDRegressor
+from skgd.losses import Loss, Multinomial
+from skgd.optimizers import SGD
+
+ALPHA = 1e-4
+TWO_CLASSES = ["log_loss", "squared_hinge", "modified_huber", "hinge"]
+KINKS = ["hinge", "quantile", "absolute_error", "epsilon_insensitive"]
+REGRESSION = ["squared_error", "huber", "poisson", "quantile", "absolute_error"]
+CASES = [
+    *[(loss, "cancer") for loss in TWO_CLASSES],
+    *[(loss, "diabetes") for loss in [*REGRESSION, "epsilon_insensitive"]],
+    ("multinomial", "wine"),
+    ("log_loss", "rare"),
+    ("squared_error", "rare"),
+]
+cases = pytest.mark.parametrize(("loss", "name"), CASES)
+
+
+@cache
+def rows(name):
+    """(X in raw units, y): "rare" has columns of very many units, most of them rarely not zero."""
+    if name != "rare":
+        load = {"cancer": load_breast_cancer, "diabetes": load_diabetes, "wine": load_wine}[name]
+        return load(return_X_y=True, **({"scaled": False} if name == "diabetes" else {}))
+    rng = np.random.default_rng(0)
+    X, y = make_regression(3000, 30, noise=100.0, random_state=0)
+    X = np.where(rng.random(X.shape) < np.geomspace(0.005, 0.5, 30), X, 0.0)
+    return X * 10.0 ** rng.uniform(-3, 3, 30), y
+
+
+class Reference:
+    """F by its formula, in raw units and in standardised coordinates."""
+
+    def __init__(self, loss, name, alpha, fit_intercept):
+        self.X, y = rows(name)
+        if loss in TWO_CLASSES:
+            y = np.where(y > np.median(y) if name == "rare" else y == 1, 1.0, -1.0)
+        self.y, self.alpha, self.fit_intercept = y, alpha, fit_intercept
+        self.loss = Multinomial() if loss == "multinomial" else Loss.registry[loss]()
+        self.n_columns = len(np.unique(y)) if loss == "multinomial" else 1
+        self.shift = self.X.mean(axis=0) * fit_intercept
+        self.scale = np.sqrt(np.mean((self.X - self.shift) ** 2, axis=0))
+        self.targets = y if loss == "multinomial" else y[:, np.newaxis]
+
+    def objective(self, coef, intercept):
+        value = self.loss.value(self.targets, self.X @ np.atleast_2d(coef).T + intercept)
+        return value.sum() / len(self.y) + self.alpha / 2 * np.sum(np.square(coef))
+
+    def value_and_gradient(self, flat, reach):
+        U, c = np.split(flat.reshape(self.n_columns, -1), [-1], axis=1)
+        Z = (self.X - self.shift) / self.scale
+        z, n = Z @ U.T + c[:, 0] * self.fit_intercept, len(self.y)
+        value, slope = self.loss.value(self.targets, z), None
+        if reach:
+            above, below = (self.loss.value(self.targets, z + side) for side in (reach, -reach))
+            value, slope = (above + below) / 2, (above - below) / (2 * reach)
+        slope = (self.loss.slope(self.targets, z) if slope is None else slope) / n
+        penalty = self.alpha / self.scale**2 * U
+        gradient = np.column_stack([slope.T @ Z + penalty, slope.sum(axis=0) * self.fit_intercept])
+        return value.sum() / n + np.sum(penalty * U) / 2, gradient.ravel()
+
+    def optimum(self, reaches):
+        flat = np.zeros(self.n_columns * (self.X.shape[1] + 1))
+        for reach in reaches:
+            flat = minimize(
+                self.value_and_gradient, flat, (reach,), "L-BFGS-B", jac=True,
+                options={"maxiter": 20_000, "maxfun": 20_000, "ftol": 1e-15, "gtol": 1e-11},
+            ).x  # fmt: skip
+        U, c = np.split(flat.reshape(self.n_columns, -1), [-1], axis=1)
+        coef = U / self.scale
+        return self.objective(coef, c[:, 0] * self.fit_intercept - coef @ self.shift)
+
+
+@cache
+def reference(loss, name, alpha=ALPHA, fit_intercept=True):
+    """(Reference, F0, F*)."""
+    known = Reference(loss, name, alpha, fit_intercept)
+    spread = 1.0 if loss in TWO_CLASSES else np.std(known.y)
+    # value and slope of two points' mean: of one loss, up to a constant near each kink
+    reaches = spread * np.geomspace(0.3, 3e-4, 7) if loss in KINKS else [0.0]
+    zeros = np.zeros((known.n_columns, known.X.shape[1]))
+    intercept = known.loss.best_intercept(known.y, None, known.n_columns) if fit_intercept else 0.0
+    return known, known.objective(zeros, intercept), known.optimum(reaches)
+
+
+def left(loss, model, known, start, best):
+    """(F - F*) / (F0 - F*)."""
+    return (known.objective(model.coef_, model.intercept_) - best) / (start - best)
+
+
+def estimator(loss, **keywords):
+    keywords = {"alpha": ALPHA, "random_state": 0} | keywords
+    if loss == "multinomial":
+        return GDClassifier(**keywords)
+    made = GDClassifier if loss in TWO_CLASSES else GDRegressor
+    return made(Loss.registry[loss](), **keywords)
+
+
+@cases
+@pytest.mark.parametrize("alpha", [1e-2, 1e-4, 1e-6])
+def test_the_optimum_is_reached_on_raw_data(loss, name, alpha):
+    known, start, best = reference(loss, name, alpha)
+    model = estimator(loss, alpha=alpha).fit(known.X, known.y)
+    assert left(loss, model, known, start, best) < (1e-2 if loss in KINKS else 1e-3)
+
+
+@cases
+def test_it_is_reached_without_an_intercept(loss, name):
+    known, start, best = reference(loss, name, fit_intercept=False)
+    model = estimator(loss, fit_intercept=False).fit(known.X, known.y)
+    assert left(loss, model, known, start, best) < (1e-2 if loss in KINKS else 1e-3)
+
+
+@cases
+def test_it_is_reached_in_single_precision_and_on_sparse_rows(loss, name):
+    known, start, best = reference(loss, name)
+    for X in (known.X.astype(np.float32), sp.csr_array(known.X)):
+        model = estimator(loss).fit(X, known.y)
+        assert left(loss, model, known, start, best) < (1e-2 if loss in KINKS else 1e-3)
+
+
+@cases
+def test_tol_is_what_is_left_to_gain(loss, name):
+    known, start, best = reference(loss, name)
+    tols = [1e-1, 1e-2] if loss in KINKS else [1e-2, 1e-4, 1e-6]
+    epochs = []
+    for tol in tols:
+        model = estimator(loss, tol=tol, max_iter=5000).fit(known.X, known.y)
+        assert left(loss, model, known, start, best) <= tol
+        epochs.append(model.n_iter_)
+    assert epochs == sorted(epochs)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "quantile"])
+def test_another_unit_of_the_targets_changes_the_unit_of_the_predictions_only(loss):
+    X, y = rows("diabetes")
+    plain = estimator(loss, alpha=0.0).fit(X, y).predict(X)
+    scaled = estimator(loss, alpha=0.0).fit(X, 1e3 * y).predict(X)
+    np.testing.assert_allclose(scaled / 1e3, plain, rtol=1e-6)
+
+
+@pytest.mark.parametrize("factor", [1e3, 1e-3])
+@pytest.mark.parametrize(("loss", "name"), [("squared_error", "diabetes"), ("log_loss", "rare")])
+def test_another_unit_of_a_column_changes_no_prediction(loss, name, factor):
+    known, *_ = reference(loss, name)
+    other = known.X.copy()
+    other[:, 2] *= factor
+    scores = []
+    for X in (known.X, other):
+        model = estimator(loss, alpha=0.0, tol=1e-9).fit(X, known.y)
+        scores.append(getattr(model, "decision_function", model.predict)(X))
+    assert np.abs(scores[0] - scores[1]).max() < 1e-6 * scores[0].std()
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "hinge"])
+@pytest.mark.parametrize("penalty", ["l1", "elasticnet"])
+def test_zeros_of_l1_are_exact_and_belong_to_the_optimum(loss, penalty):
+    X, y = load_breast_cancer(return_X_y=True)
+    shared = {"penalty": penalty, "alpha": 0.01, "l1_ratio": 0.7, "max_iter": 3000}
+    model = estimator(loss, **shared).fit(X, y)
+    best = estimator(loss, **shared | {"tol": None, "max_iter": 20_000}).fit(X, y)
+    start, curve = model.loss_curve_[0], best.loss_curve_
+    assert model.loss_curve_[-1] - curve[-1] < (1e-2 if loss == "hinge" else 1e-3) * (
+        start - curve[-1]
+    )
+    assert 0 < np.sum(model.coef_ == 0)
+    assert np.mean((model.coef_ == 0) == (best.coef_ == 0)) > 0.8
+
+
+def test_whitened_coordinates_need_no_scaling_under_any_rule():
+    X, y = rows("rare")
+    settings = {"learning_rate": 0.5, "batch_size": "full", "max_iter": 30, "tol": None}
+    for optimizer in (SGD(), SGD(momentum=0.5)):
+        model = GDRegressor(optimizer=optimizer, precondition="whiten", alpha=0.0, **settings)
+        exact = np.linalg.lstsq(np.column_stack([X, np.ones(len(X))]), y, rcond=None)[0]
+        np.testing.assert_allclose(
+            model.fit(X, y).predict(X), X @ exact[:-1] + exact[-1], atol=1e-3
+        )
+
+
+@pytest.mark.parametrize("keywords", [{"penalty": "l1"}, {"positive": True}])
+def test_whitened_coordinates_have_no_proximal_step(keywords):
+    X, y = rows("diabetes")
+    with pytest.raises(ValueError, match=r"precondition='whiten'.*try precondition='diagonal'"):
+        GDRegressor(precondition="whiten", **keywords).fit(X, y)
