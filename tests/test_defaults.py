@@ -178,7 +178,7 @@ def test_zeros_of_l1_are_exact_and_belong_to_the_optimum(loss, penalty):
     assert model.loss_curve_[-1] - curve[-1] < (1e-2 if loss == "hinge" else 1e-3) * (
         start - curve[-1]
     )
-    assert 0 < np.sum(model.coef_ == 0)
+    assert np.sum(model.coef_ == 0) > 0
     assert np.mean((model.coef_ == 0) == (best.coef_ == 0)) > 0.8
 
 
