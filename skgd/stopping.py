@@ -23,7 +23,8 @@ class Suboptimality:
     Attributes
     ----------
     latest : float
-        The last estimate, as a share of all there is to gain; NaN before the first.
+        The last estimate, as a share of all there is to gain; NaN before the first. Above `tol`
+        it may be too low.
     """
 
     def __init__(self, tol, start, estimate):
@@ -40,19 +41,25 @@ class Suboptimality:
         if curve[k // 2] - curve[-1] > 50 * self.tol * max(gained, 0.0) and gained > 0:
             return None
         self.next_look = k + max(2, k // 8)
+        gap, enough, digits = self.look(curve)
+        history["suboptimality"][-1] = self.latest
+        if gap > enough:
+            return None
+        if gap <= digits:
+            return "the objective is at the optimum, as far as its digits go"
+        return (
+            f"the objective is within {self.latest:.1e} of the optimum, as a share of all "
+            f"there was to gain (tol={self.tol:g})"
+        )
+
+    def look(self, curve):
+        """(estimate of F - F*, what is enough, what the digits of F can't show)."""
         # an objective has no more digits than this; where the start is the optimum, all count
         digits = 1e-11 * abs(curve[-1])
-        gap, objective = self.estimate(max(self.tol * max(gained, 0.0), digits))
+        gap, objective = self.estimate(max(self.tol * max(self.start - curve[-1], 0.0), digits))
         gained = self.start - objective
         self.latest = gap / max(gained + gap, np.finfo(float).tiny)
-        if gap <= max(self.tol * (gained + gap), digits):
-            if gap <= digits:
-                return "the objective is at the optimum, as far as its digits go"
-            return (
-                f"the objective is within {self.latest:.1e} of the optimum, as a share of all "
-                f"there was to gain (tol={self.tol:g})"
-            )
-        return None
+        return gap, max(self.tol * (gained + gap), digits), digits
 
 
 class NoProgress:

@@ -5,6 +5,7 @@ objective at zero coefficients and the best intercept. Losses with kinks are ave
 shorter distances on the way.
 """
 
+import re
 from functools import cache
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 import scipy.sparse as sp
 from scipy.optimize import minimize
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine, make_regression
+from sklearn.exceptions import ConvergenceWarning
 
 from skgd import GDClassifier, GDRegressor
 from skgd.losses import Loss, Multinomial
@@ -116,7 +118,11 @@ def estimator(loss, **keywords):
 def test_the_optimum_is_reached_on_raw_data(loss, name, alpha):
     known, start, best = reference(loss, name, alpha)
     model = estimator(loss, alpha=alpha).fit(known.X, known.y)
-    assert left(loss, model, known, start, best) < (1e-2 if loss in KINKS else 1e-3)
+    truth = left(loss, model, known, start, best)
+    assert truth < (1e-2 if loss in KINKS else 1e-3)
+    if np.isfinite(model.suboptimality_bound_):
+        assert truth <= model.suboptimality_bound_ <= model.tol
+        assert model.history_["suboptimality"][-1] == model.suboptimality_bound_
 
 
 @cases
@@ -144,6 +150,20 @@ def test_tol_is_what_is_left_to_gain(loss, name):
         assert left(loss, model, known, start, best) <= tol
         epochs.append(model.n_iter_)
     assert epochs == sorted(epochs)
+
+
+def test_a_fit_that_runs_out_of_epochs_says_how_far_it_is():
+    known, start, best = reference("log_loss", "cancer")
+    sentence = (
+        r"max_iter=5 .* at least (\S+) of all .* is left, and the last 4 epochs brought (\S+)"
+    )
+    with pytest.warns(ConvergenceWarning, match=sentence) as caught:
+        model = estimator("log_loss", max_iter=5).fit(known.X, known.y)
+    at_least, brought = map(float, re.search(sentence, str(caught[0].message)).groups())
+    assert 0.1 * left("log_loss", model, known, start, best) < at_least < 1
+    curve = model.loss_curve_
+    assert brought == pytest.approx((curve[0] - curve[-1]) / (start - curve[-1]), rel=0.1)
+    assert np.isnan(model.suboptimality_bound_)
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "quantile"])

@@ -41,6 +41,7 @@ HISTORY = (
     "seconds",
     "exact_objective",
     "gradient_norm",
+    "suboptimality",
 )
 
 
@@ -328,7 +329,7 @@ class BaseGD(BaseEstimator):
 
         def gap(enough):
             smooth = replace(problem, reach=recipe.reach_in(state.epoch))
-            above = 0.5 * over_kinks(smooth, state.result)  # at the optimum it is much the same
+            above = over_kinks(smooth, state.result)
             gap, objective = newton_gap(smooth, state.result, metric, enough - above, n_threads)
             return gap + above, objective
 
@@ -377,11 +378,10 @@ class BaseGD(BaseEstimator):
                 stacklevel=5,
             )
         elif reason is None and rules:
-            curve = self.loss_curve_[-6:]
             warnings.warn(
-                f"max_iter={n_epochs} epochs were not enough to reach tol={self.tol:g}: the "
-                f"objective is {curve[-1]:.6g}, {len(curve) - 1} epochs before it was "
-                f"{curve[0]:.6g}; try a larger max_iter, a larger tol or a larger alpha"
+                f"max_iter={n_epochs} epochs were not enough to reach tol={self.tol:g}: "
+                + progress(self.loss_curve_, rules[0], watch.start)
+                + f"; try max_iter={4 * n_epochs}, a larger tol or a larger alpha"
                 + ("" if self._auto_rate else ", scaled columns or learning_rate='auto'"),
                 ConvergenceWarning,
                 stacklevel=5,
@@ -399,6 +399,9 @@ class BaseGD(BaseEstimator):
         if np.isfinite(self.validation_scores_).any():
             self.best_iter_ = int(np.nanargmax(self.validation_scores_)) + 1
         self.stop_reason_ = reason
+        last_look = self.history_["suboptimality"][-1:]  # no epoch in apply_gradients
+        reached = self.tol is not None and np.any(last_look <= self.tol)
+        self.suboptimality_bound_ = float(last_look[0]) if reached else np.nan
         self.t_ = state.t
         self._dtype = X.dtype
         self._set_resolved(problem, recipe)
@@ -710,6 +713,20 @@ def kept_rows(weight):
             "got a sample_weight of zero for every row, expected at least one positive weight"
         )
     return kept
+
+
+def progress(curve, rule, start):
+    """How far a fit has come and how fast it was, in words."""
+    window = curve[-6:]
+    text = f"the objective is {curve[-1]:.6g}"
+    if isinstance(rule, Suboptimality):
+        rule.look(curve)
+        text += f", at least {rule.latest:.1e} of all there was to gain is left"
+    gained = start - curve[-1]
+    if gained <= 0:
+        return text + ", no better than zero coefficients"
+    share = (window[0] - window[-1]) / gained
+    return f"{text}, and the last {len(window) - 1} epochs brought {share:.1e} of what was gained"
 
 
 def fingerprint(X, y):

@@ -77,7 +77,11 @@ best_iter_ : int
     The epoch, from 1, of the best validation score, or else the last.
 history_ : dict of ndarray
     Of each epoch: ``objective``, ``validation_score``, ``learning_rate``, ``seconds``, and
-    ``exact_objective`` and ``gradient_norm``, NaN where no full gradient was taken.
+    ``exact_objective`` and ``gradient_norm``, NaN where no full gradient was taken, and
+    ``suboptimality``, the estimated (F - F*) / (F0 - F*), NaN where there was none; above `tol`
+    it may be too low.
+suboptimality_bound_ : float
+    The estimate that ended the fit, made to err on the high side; NaN where something else did.
 stop_reason_ : str
     Why the last call ended, in words.
 learning_rate_ : float or Schedule

@@ -261,7 +261,7 @@ def test_history_has_one_value_an_epoch(estimator, batch_size):
     model = steady(estimator, batch_size=batch_size).fit(X, y, X_val=X, y_val=y)
     assert set(model.history_) == {
         "objective", "validation_score", "learning_rate", "seconds", "exact_objective",
-        "gradient_norm",
+        "gradient_norm", "suboptimality",
     }  # fmt: skip
     assert all(values.shape == (4,) for values in model.history_.values())
     assert model.n_iter_ == 4
