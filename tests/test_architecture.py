@@ -17,7 +17,7 @@ PACKAGE = ROOT / "skgd"
 
 # imports go from a floor to one further down, or stay on it
 FLOORS = [
-    {"display"},
+    {"display", "rate_range"},
     {"linear"},
     {"auto"},
     {"suboptimality", "stopping", "train"},
