@@ -55,12 +55,17 @@ def report(title, seconds, ours, mark=None):
     return ratios
 
 
+def load_module():
+    """The loader of the shared folder, which must be there."""
+    sys.path.insert(0, str(DATA))
+    import load as module
+
+    return module
+
+
 def load(name):
     """A data set of the shared folder, or None with a sentence where it is absent."""
     if not (DATA / "load.py").exists():
         print(f"{name}: skipped, the data sets are not in {DATA.name}/ beside the checkout")
         return None
-    sys.path.insert(0, str(DATA))
-    from load import load as load_from
-
-    return load_from(name)
+    return load_module().load(name)

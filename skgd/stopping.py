@@ -29,7 +29,7 @@ class Suboptimality:
 
     def __init__(self, tol, start, estimate):
         self.tol, self.start, self.estimate = tol, start, estimate
-        self.next_look = 4
+        self.next_look = 3
         self.latest = np.nan
 
     def __call__(self, history):
@@ -38,9 +38,10 @@ class Suboptimality:
         if k < self.next_look:
             return None
         gained = self.start - curve[-1]
-        if curve[k // 2] - curve[-1] > 50 * self.tol * max(gained, 0.0) and gained > 0:
+        lately = curve[-1 - max(1, k // 5)] - curve[-1]  # what is left is hardly less than this
+        if lately > self.tol * gained > 0:
             return None
-        self.next_look = k + max(2, k // 8)
+        self.next_look = k + max(1, k // 8)
         gap, enough, digits = self.look(curve)
         history["suboptimality"][-1] = self.latest
         if gap > enough:
