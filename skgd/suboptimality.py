@@ -17,7 +17,7 @@ from .losses import SquaredError
 NUDGE = 1e-4
 MOST_PRODUCTS = 100
 ENOUGH = 0.002
-SAFETY = 2.5  # where a loss has an exponential tail the decrement is half the gap
+SAFETY = 3.0  # where a loss has an exponential tail the decrement is half the gap
 LEAST_PRODUCTS = 4
 LEAST_TAIL = 20.0
 LEAST_SHARE, MOST_SHARE = 0.75, 1.33  # of the descent that a parabola foresees
