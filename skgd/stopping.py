@@ -16,9 +16,9 @@ class Suboptimality:
     start : float
         F0, the objective at zero weights and the best intercept.
     estimate : callable
-        Returns an estimate of F - F* now, and F now, when told what gap is enough. It costs
-        passes over the data, so it is asked only when the loss curve has flattened, and more and
-        more seldom.
+        Returns an estimate of F - F* now, F now, and how many passes over the data that took,
+        when told what gap is enough. It is asked only when the loss curve has flattened, and
+        more seldom the more it takes.
 
     Attributes
     ----------
@@ -41,8 +41,8 @@ class Suboptimality:
         lately = curve[-1 - max(1, k // 5)] - curve[-1]  # what is left is hardly less than this
         if lately > self.tol * gained > 0:
             return None
-        self.next_look = k + max(1, k // 8)
-        gap, enough, digits = self.look(curve)
+        gap, enough, digits, n_passes = self.look(curve)
+        self.next_look = k + max(1, k // 8, n_passes // 2)
         history["suboptimality"][-1] = self.latest
         if gap > enough:
             return None
@@ -54,13 +54,15 @@ class Suboptimality:
         )
 
     def look(self, curve):
-        """(estimate of F - F*, what is enough, what the digits of F can't show)."""
+        """(estimate of F - F*, what is enough, what the digits of F can't show, passes)."""
         # an objective has no more digits than this; where the start is the optimum, all count
         digits = 1e-11 * abs(curve[-1])
-        gap, objective = self.estimate(max(self.tol * max(self.start - curve[-1], 0.0), digits))
+        gap, objective, n_passes = self.estimate(
+            max(self.tol * max(self.start - curve[-1], 0.0), digits)
+        )
         gained = self.start - objective
         self.latest = gap / max(gained + gap, np.finfo(float).tiny)
-        return gap, max(self.tol * (gained + gap), digits), digits
+        return gap, max(self.tol * (gained + gap), digits), digits, n_passes
 
 
 class NoProgress:

@@ -19,12 +19,12 @@ MOST_PRODUCTS = 100
 ENOUGH = 0.002
 SAFETY = 3.0  # where a loss has an exponential tail the decrement is half the gap
 LEAST_PRODUCTS = 4
-LEAST_TAIL = 20.0
+LEAST_TAIL = 10.0
 LEAST_SHARE, MOST_SHARE = 0.75, 1.33  # of the descent that a parabola foresees
 BENT = 4.0
 
 
-def newton_gap(problem, flat, metric, enough=np.inf, n_threads=1):
+def newton_gap(problem, flat, metric, enough=np.inf, n_threads=1, most_curved=np.inf):
     """Estimate F - F* at `flat`.
 
     Parameters
@@ -38,12 +38,16 @@ def newton_gap(problem, flat, metric, enough=np.inf, n_threads=1):
     enough : float
         An estimate above this need not be exact, nor one far below.
     n_threads : int
+    most_curved : float
+        No direction is more curved than this in the coordinates.
 
     Returns
     -------
     gap : float
     objective : float
         F.
+    n_passes : int
+        Passes over the data that this took.
     """
     gradient, objective = problem.gradient(flat, n_threads)
     free, residual = free_gradient(problem, flat, gradient)
@@ -71,9 +75,10 @@ def newton_gap(problem, flat, metric, enough=np.inf, n_threads=1):
     r = pulled(residual)
     p, step, total, previous, small = r.copy(), np.zeros_like(r), 0.0, np.inf, 0
     rr, missing = r @ r, 0.0
-    for k in range(MOST_PRODUCTS):
-        if rr == 0:
-            break
+    if 0.5 * rr / most_curved > enough:  # no less than this is left
+        return 0.5 * rr / most_curved, objective, 1
+    k = -1
+    for k in range(MOST_PRODUCTS if rr > 0 else 0):
         Hp = product(p)
         curvature = p @ Hp
         if not curvature > 0:  # flat to rounding: no more to gain this way
@@ -94,6 +99,8 @@ def newton_gap(problem, flat, metric, enough=np.inf, n_threads=1):
             break
         r = r - length * Hp
         rr, before = r @ r, rr
+        if rr == 0:
+            break
         p = r + rr / before * p
     gap = 0.5 * SAFETY * (total + missing)
     if gap <= enough and total > 0 and not isinstance(problem.loss, SquaredError):
@@ -101,7 +108,7 @@ def newton_gap(problem, flat, metric, enough=np.inf, n_threads=1):
         share = 2.0 * (objective - there) / total
         if not LEAST_SHARE <= share <= MOST_SHARE:  # no parabola as far as the optimum
             gap *= BENT
-    return gap, objective
+    return gap, objective, k + 2
 
 
 def over_kinks(problem, flat):

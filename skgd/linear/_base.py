@@ -327,11 +327,17 @@ class BaseGD(BaseEstimator):
         if metric is None:
             metric = metric_of(problem, X, "whiten" if can_whiten(problem) else "diagonal")
 
+        most_curved = np.inf
+        if session.own and not recipe.reach:
+            most_curved = 1.0 / recipe.schedule.base_rate
+
         def gap(enough):
             smooth = replace(problem, reach=recipe.reach_in(state.epoch))
             above = over_kinks(smooth, state.result)
-            gap, objective = newton_gap(smooth, state.result, metric, enough - above, n_threads)
-            return gap + above, objective
+            gap, *rest = newton_gap(
+                smooth, state.result, metric, enough - above, n_threads, most_curved
+            )
+            return gap + above, *rest
 
         rules.insert(0, Suboptimality(self.tol, start, gap))
         if session.own:  # its steps are not monotone, and it need not give up
@@ -719,12 +725,13 @@ def progress(curve, rule, start):
     """How far a fit has come and how fast it was, in words."""
     window = curve[-6:]
     text = f"the objective is {curve[-1]:.6g}"
-    if isinstance(rule, Suboptimality):
-        rule.look(curve)
-        text += f", at least {rule.latest:.1e} of all there was to gain is left"
     gained = start - curve[-1]
     if gained <= 0:
         return text + ", no better than zero coefficients"
+    if isinstance(rule, Suboptimality):
+        gap, objective, _ = rule.estimate(gained)
+        left = gap / (start - objective + gap)
+        text += f", an estimated {left:.1e} of all there was to gain is left"
     share = (window[0] - window[-1]) / gained
     return f"{text}, and the last {len(window) - 1} epochs brought {share:.1e} of what was gained"
 

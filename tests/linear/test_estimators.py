@@ -622,11 +622,12 @@ def test_gradients_that_were_given_are_not_kept(estimator):
 # ---- Ctrl-C ----
 
 LONG_FIT = """
-import sys, warnings
+import signal, warnings
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from skgd import GDClassifier, GDRegressor
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where it came in ignored
 X = np.random.default_rng(0).normal(size=(200, 5))
 model = {estimator}(learning_rate=1e-3, batch_size={batch_size!r}, max_iter=10**9, tol=None)
 print("fitting", flush=True)
@@ -639,7 +640,7 @@ assert model.stop_reason_ == "interrupted"
 assert model.score(X, X[:, 0] > 0) > 0
 assert len(model.loss_curve_) == model.n_iter_ > 0
 try:  # the handler of Ctrl-C is Python's own again
-    import signal; signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
 except KeyboardInterrupt:
     print("done")
 """
