@@ -126,10 +126,10 @@ def recipe_for(
         precondition = None
         if own:
             precondition = "whiten" if full and can_whiten(problem) else "diagonal"
-    metric = metric_of(problem, X, precondition)
+    bend = bend_at_start(problem) if full or precondition is not None else None
+    metric = metric_of(problem, X, precondition, bend)
     if full:
         rule = Accelerated()
-        bend = bend_at_start(problem)
         schedule = Constant(1.0 / curvature(problem, X, problem.n_rows, metric, bend))
     elif own:
         rule, schedule = Adam(), InverseScaling(0.1 * spread(problem))
@@ -200,8 +200,8 @@ def can_whiten(problem):
     )
 
 
-def metric_of(problem, X, precondition):
-    """The metric that a name means on a problem."""
+def metric_of(problem, X, precondition, bend):
+    """The metric that a name means on a problem; `bend` is that of `bend_at_start`."""
     if precondition is None:
         return None
     weight = problem.sample_weight
@@ -210,7 +210,7 @@ def metric_of(problem, X, precondition):
         weight = np.zeros(len(problem.y))
         weight[rows] = 1.0 if problem.sample_weight is None else problem.sample_weight[rows]
     strengths = problem.strengths()
-    ridge = 0.0 if strengths is None else strengths[0] / bend_at_start(problem)
+    ridge = 0.0 if strengths is None else strengths[0] / bend
     diagonal = Metric.diagonal(X, weight, problem.fit_intercept, ridge)
     if precondition == "diagonal":
         return diagonal
@@ -243,9 +243,11 @@ def bend_at_start(problem):
     nudge, largest = 1e-4, 0.1 * (bound or 0.0)  # a class alone has none
     for c in range(problem.n_columns):
         y, weight = problem.targets_of(c)
-        # without an intercept too the scores have to go where the best one is
-        for z in {problem.start[0][c], problem.loss.best_intercept(y, weight)}:
-            z = np.full(len(y), z)
+        points = {problem.start[0][c]}
+        if not problem.fit_intercept:  # the scores have to go where the best one is all the same
+            points.add(problem.loss.best_intercept(y, weight))
+        for point in points:
+            z = np.full(len(y), point)
             slopes = problem.loss.slope(y, z + nudge), problem.loss.slope(y, z - nudge)
             second = np.average((slopes[0] - slopes[1]) / (2 * nudge), weights=weight)
             largest = max(largest, float(second))

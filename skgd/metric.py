@@ -16,7 +16,7 @@ from scipy.linalg import cholesky, solve_triangular
 
 from .data.gram import gram
 from .data.moments import moments
-from .optimizers import Optimizer
+from .optimizers.wrappers import Wrapper
 
 UNSEEN = 1e-9  # of a variance: what rounding leaves of a column without any
 JITTER = 1e-8
@@ -81,9 +81,8 @@ class Whitened(Metric):
         if not np.isfinite(covariance).all():
             return diagonal
         seen = np.diag(covariance)
-        share = np.maximum(
-            1.0 - ridge / diagonal.scale**2, 0.0
-        )  # of a column's unit that is variance
+        # of the square of a column's unit, the share that is variance
+        share = np.maximum(1.0 - ridge / diagonal.scale**2, 0.0)
         factor = np.sqrt(np.where(seen > UNSEEN, share / np.maximum(seen, UNSEEN), 0.0))
         correlation = covariance * np.outer(factor, factor)
         np.fill_diagonal(correlation, 1.0 + JITTER)
@@ -102,7 +101,7 @@ class Whitened(Metric):
         coef[...] = solve_triangular(self.factor, coef.T, lower=True).T
 
 
-class Within(Optimizer):
+class Within(Wrapper):
     """An optimizer whose steps are taken in the coordinates of a metric.
 
     Parameters
@@ -116,14 +115,6 @@ class Within(Optimizer):
         self.optimizer = optimizer
         self.undecayed = undecayed
         self.metric = metric
-
-    @property
-    def slots(self):
-        return self.optimizer.slots
-
-    @property
-    def scalars(self):
-        return self.optimizer.scalars
 
     def look_ahead(self, params, state):
         self.metric.enter(*pair(params))

@@ -116,16 +116,14 @@ def over_kinks(problem, flat):
     if problem.reach == 0:
         return 0.0
     z = core.scores(problem.rows, problem.columns(flat), problem.order())
+    y, weight = problem.of_kept(problem.y), problem.of_kept(problem.sample_weight)
     total = 0.0
     for c in range(problem.n_columns):
-        y, weight = problem.of_kept(problem.y)[:, problem.column_target()[c]], None
-        if problem.classes is not None:
-            y = np.where(y == problem.classes[c], 1.0, -1.0)
-        weight = problem.of_kept(problem.sample_weight)
-        near = problem.loss.value(y, z[:, c]) * -1.0
+        target = problem.target_in(c, y)
+        rise = -problem.loss.value(target, z[:, c])
         for point, share in zip(*np.polynomial.legendre.leggauss(8), strict=True):
-            near += 0.5 * share * problem.loss.value(y, z[:, c] + point * problem.reach)
-        total += float(np.average(near, weights=weight))
+            rise += 0.5 * share * problem.loss.value(target, z[:, c] + point * problem.reach)
+        total += float(np.average(rise, weights=weight))
     return max(total, 0.0)
 
 

@@ -146,10 +146,12 @@ class Problem:
     def targets_of(self, column):
         """Targets of one score, as the loss takes them, and weights; classes merged."""
         y, weight = self.merged
+        return self.target_in(column, y), weight
+
+    def target_in(self, column, y):
+        """The targets of one score in rows of y, as the loss takes them."""
         y = y[:, self.column_target()[column]]
-        if self.classes is not None:
-            y = np.where(y == self.classes[column], 1.0, -1.0)
-        return y, weight
+        return y if self.classes is None else np.where(y == self.classes[column], 1.0, -1.0)
 
     @cached_property
     def start(self):

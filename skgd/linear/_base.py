@@ -23,7 +23,7 @@ from .._compat import Interval, RealNotInt, StrOptions, check_weights
 from .._component import resolve, same, same_settings
 from .._core import epoch as core
 from .._core.rows import DenseRows, SparseRows
-from ..auto import DEFAULT_BATCH, can_whiten, metric_of, recipe_for, stream_recipe
+from ..auto import DEFAULT_BATCH, bend_at_start, can_whiten, metric_of, recipe_for, stream_recipe
 from ..optimizers import Optimizer
 from ..optimizers.accelerated import Accelerated
 from ..penalties import ElasticNet, Penalty
@@ -325,7 +325,8 @@ class BaseGD(BaseEstimator):
         state, n_threads = session.state, recipe.n_threads
         metric = recipe.metric
         if metric is None:
-            metric = metric_of(problem, X, "whiten" if can_whiten(problem) else "diagonal")
+            name = "whiten" if can_whiten(problem) else "diagonal"
+            metric = metric_of(problem, X, name, bend_at_start(problem))
 
         most_curved = np.inf
         if session.own and not recipe.reach:
