@@ -32,15 +32,14 @@ from .optimizers.accelerated import Accelerated
 from .optimizers.wrappers import split_average
 from .schedules import Adaptive, Constant, InverseScaling, Optimal, as_schedule
 from .train import Recipe
+from .whitening import MOST_WHITENED, Renewal, at_start
 
 DEFAULT_BATCH = 256
 ENOUGH_FOR_METRIC = 1000  # rows
 MOST_ROWS = 20_000  # rows that the curvature is measured on
 POWER_STEPS = 20
 SAFETY = 1.1
-MOST_WHITENED = 1000  # columns
 LEAST_ROWS_A_COLUMN = 5
-ROWS_FOR_WHITENING, ROWS_A_COLUMN = 20_000, 20
 
 
 def resolve_optimizer(spec):
@@ -132,11 +131,12 @@ def recipe_for(
         rule = Accelerated()
         schedule = Constant(1.0 / curvature(problem, X, problem.n_rows, metric, bend))
     elif own:
-        rule, schedule = Adam(), InverseScaling(0.1 * spread(problem))
+        rule, schedule = Adam(), InverseScaling(0.1 * problem.spread)
     rule = SGD() if rule is None else rule
     recipe = Recipe(rule, schedule, size, shuffle, average_start, metric, n_threads, average_decay)
-    if full and kinks:
-        recipe.reach = spread(problem)
+    if full:
+        recipe.renewal = Renewal.of(problem, X, metric, bend)
+        recipe.reach = problem.spread if kinks else 0.0
     if schedule is None:
         recipe.schedule = named_rule_schedule(problem, X, recipe)
     recipe.schedule = recipe.schedule.complete(problem.loss, alpha)
@@ -152,7 +152,7 @@ def stream_recipe(problem, recipe, n_seen, batch_size):
     return replace(
         recipe,
         optimizer=Adam(),
-        schedule=InverseScaling(0.1 * spread(problem)),
+        schedule=InverseScaling(0.1 * problem.spread),
         batch_size=batch_size,
         metric=metric,
     )
@@ -165,23 +165,12 @@ def named_rule_schedule(problem, X, recipe):
         return rule.schedule()
     rule = rule.innermost
     if type(rule) is not SGD or not problem.loss.smooth:
-        return Constant(rule.default_rate * (1.0 if rule.unit_free else spread(problem)))
+        return Constant(rule.default_rate * (1.0 if rule.unit_free else problem.spread))
     n = problem.n_rows
     bend = problem.loss.curvature or bend_at_start(problem)
     bound = curvature(problem, X, recipe.rows_of_batch(n), recipe.metric, bend)
     # a heavy ball steps 1 / (1 - momentum) times as far as its rate says
     return Constant((1.0 - rule.momentum) / bound)
-
-
-def spread(problem):
-    """Typical size of the scores: of the targets, for a regression; else 1."""
-    if problem.classes is not None or problem.loss.task == "classification":
-        return 1.0
-    if problem.loss.power is not None:  # scores are logarithms, whatever the unit of y
-        return 1.0
-    y, weight = problem.of_kept(problem.y), problem.of_kept(problem.sample_weight)
-    centre = np.average(y, axis=0, weights=weight)
-    return float(np.sqrt(np.mean(np.average((y - centre) ** 2, axis=0, weights=weight)))) or 1.0
 
 
 def unconstrained(problem):
@@ -220,12 +209,7 @@ def metric_of(problem, X, precondition, bend):
             f"{' and positive=True' if problem.positive else ''}, expected one without kinks or "
             "bounds, which have no proximal step there; try precondition='diagonal'"
         )
-    rows = np.arange(len(problem.y)) if rows is None else rows
-    n_picked = max(ROWS_FOR_WHITENING, ROWS_A_COLUMN * X.shape[1])
-    if n_picked < len(rows):
-        picked = np.random.default_rng(0).choice(len(rows), n_picked, replace=False, shuffle=False)
-        rows = rows[np.sort(picked)]
-    return Whitened.of(X, rows, weight, diagonal, ridge)
+    return at_start(problem, X, diagonal, ridge)
 
 
 def bend_at_start(problem):
@@ -234,7 +218,7 @@ def bend_at_start(problem):
     Where it grows on the way, the rule has to notice and to lower its rate.
     """
     if not problem.loss.smooth:
-        return jump(problem) / (2.0 * spread(problem))  # of slopes averaged over the spread
+        return jump(problem) / (2.0 * problem.spread)  # of slopes averaged over the spread
     bound = problem.loss.curvature
     if bound is not None and not isinstance(problem.loss, LogLoss | Multinomial):
         return bound  # parts of parabolas may all be entered on the way

@@ -14,11 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 
-from .data.gram import gram
 from .data.moments import moments
 from .optimizers.wrappers import Wrapper
 
-UNSEEN = 1e-9  # of a variance: what rounding leaves of a column without any
 JITTER = 1e-8
 
 
@@ -29,6 +27,9 @@ class Metric:
     name = "diagonal"
     scale: np.ndarray
     shift: np.ndarray
+
+    def __deepcopy__(self, memo):
+        return self  # it never changes
 
     @classmethod
     def diagonal(cls, X, sample_weight, fit_intercept, ridge):
@@ -56,49 +57,60 @@ class Metric:
 
 @dataclass
 class Whitened(Metric):
-    r"""Coordinates in which the columns are uncorrelated too: :math:`u = L^\top (s \circ w)`.
+    r"""Coordinates in which the objective is as curved in every direction:
+    :math:`v = L^\top u`, where :math:`L L^\top` is its curvature in (u, c) at some point.
 
-    L is the Cholesky factor of the correlation matrix of the columns, the ridge included. Where
-    the loss has one curvature the objective is then as curved in every direction, and its
-    gradient points to the optimum. There is no proximal step for l1 or for bounds in u.
+    There is no proximal step for l1 or for bounds in v.
 
     Attributes
     ----------
-    factor : ndarray of shape (n_features, n_features)
-        L, lower triangular.
+    factor : ndarray of shape (n_blocks, q, q)
+        L, lower triangular, for (u, c) of all columns, one after the other and cut into pieces of
+        length q: the same for every column, one for each, or one for all together.
     """
 
     name = "whiten"
     factor: np.ndarray
 
     @classmethod
-    def of(cls, X, rows, sample_weight, diagonal, ridge):
-        """Standardised coordinates and the correlations that some rows show in them.
+    def of(cls, diagonal, matrices):
+        """From standardised coordinates and the curvature in them, (n_blocks, q, q); it is
+        lifted a little, so that there are digits enough where columns depend on each other."""
+        factors = []
+        for matrix in matrices:
+            own = np.diag(matrix)
+            lift = JITTER * (own + own.mean()) + np.finfo(float).tiny
+            factors.append(cholesky(matrix + np.diag(lift), lower=True))
+        return cls(diagonal.scale, diagonal.shift, np.array(factors))
 
-        The variances are those of all rows, also of a column that these rows do not show.
-        """
-        covariance = gram(X, rows, sample_weight, diagonal.shift, diagonal.scale)
-        if not np.isfinite(covariance).all():
-            return diagonal
-        seen = np.diag(covariance)
-        # of the square of a column's unit, the share that is variance
-        share = np.maximum(1.0 - ridge / diagonal.scale**2, 0.0)
-        factor = np.sqrt(np.where(seen > UNSEEN, share / np.maximum(seen, UNSEEN), 0.0))
-        correlation = covariance * np.outer(factor, factor)
-        np.fill_diagonal(correlation, 1.0 + JITTER)
-        return cls(diagonal.scale, diagonal.shift, cholesky(correlation, lower=True))
+    def blocks(self, coef, intercept):
+        """(u, c) of all columns as (n_blocks, pieces, q), a copy."""
+        both = np.column_stack([coef, intercept])
+        return both.reshape(len(self.factor), -1, self.factor.shape[1])
+
+    def put(self, blocks, coef, intercept):
+        both = blocks.reshape(len(coef), -1)
+        coef[...], intercept[...] = both[:, :-1], both[:, -1]
+
+    def solved(self, coef, intercept, trans):
+        blocks = self.blocks(coef, intercept)
+        for block, factor in zip(blocks, self.factor, strict=True):
+            block[...] = solve_triangular(factor, block.T, lower=True, trans=trans).T
+        self.put(blocks, coef, intercept)
 
     def enter(self, coef, intercept):
+        """From (w, b) to v, in place."""
         intercept += coef @ self.shift
-        coef[...] = (coef * self.scale) @ self.factor
+        coef *= self.scale
+        self.put(self.blocks(coef, intercept) @ self.factor, coef, intercept)
 
     def leave(self, coef, intercept):
-        coef[...] = solve_triangular(self.factor, coef.T, lower=True, trans="T").T
+        self.solved(coef, intercept, "T")
         super().leave(coef, intercept)
 
     def pull(self, coef, intercept):
         super().pull(coef, intercept)
-        coef[...] = solve_triangular(self.factor, coef.T, lower=True).T
+        self.solved(coef, intercept, "N")
 
 
 class Within(Wrapper):
@@ -119,6 +131,11 @@ class Within(Wrapper):
     def look_ahead(self, params, state):
         self.metric.enter(*pair(params))
         self.optimizer.look_ahead(params, state)
+        self.metric.leave(*pair(params))
+
+    def restart(self, params, state):
+        self.metric.enter(*pair(params))
+        self.optimizer.restart(params, state)
         self.metric.leave(*pair(params))
 
     def step(self, params, grads, state, rate):

@@ -22,6 +22,7 @@ from .metric import Metric, Whitened, Within
 from .optimizers import Optimizer
 from .penalties import Penalty
 from .schedules import Schedule
+from .whitening import Renewal
 
 LEAST_WORK = 1_000_000  # products of an epoch, about a millisecond
 EPOCHS_TO_HALVE = 5  # the reach over kinks
@@ -55,6 +56,8 @@ class Problem:
         The distinct values of y, ascending, where it is a class.
     reach : float
         Slopes are those of the loss averaged over scores this far to both sides, if above 0.
+    samples : dict
+        Rows that curvatures are taken from, as they were needed.
     """
 
     rows: object
@@ -70,6 +73,7 @@ class Problem:
     kept: np.ndarray | None = None
     labels: np.ndarray | None = None
     reach: float = 0.0
+    samples: dict = field(default_factory=dict, repr=False)
 
     @property
     def n_rows(self):
@@ -154,6 +158,18 @@ class Problem:
         return y if self.classes is None else np.where(y == self.classes[column], 1.0, -1.0)
 
     @cached_property
+    def spread(self):
+        """Typical size of the scores: of the targets, for a regression; else 1."""
+        if self.classes is not None or self.loss.task == "classification":
+            return 1.0
+        if self.loss.power is not None:  # scores are logarithms, whatever the unit of y
+            return 1.0
+        y, weight = self.of_kept(self.y), self.of_kept(self.sample_weight)
+        centre = np.average(y, axis=0, weights=weight)
+        deviation = np.average((y - centre) ** 2, axis=0, weights=weight)
+        return float(np.sqrt(np.mean(deviation))) or 1.0
+
+    @cached_property
     def start(self):
         """(best intercepts where all coefficients are zero, the objective there)."""
         intercept = np.zeros(self.n_columns)
@@ -229,10 +245,12 @@ class Recipe:
     average_decay : float or None
         How much of the average an update keeps; None is the plain mean.
     metric : Metric or None
-        Coordinates of the steps; None is the plain ones.
+        Coordinates of the steps where the fit starts; None is the plain ones.
     n_threads : int
     reach : float
         Distance that a loss with kinks is averaged over in the first epoch; 0 where it is not.
+    renewal : Renewal or None
+        When to take the coordinates anew.
     """
 
     optimizer: Optimizer
@@ -244,6 +262,7 @@ class Recipe:
     n_threads: int = 1
     average_decay: float | None = None
     reach: float = 0.0
+    renewal: Renewal | None = None
 
     def reach_in(self, epoch):
         """Distance that a loss with kinks is averaged over in an epoch."""
@@ -278,6 +297,10 @@ class State:
     memory : dict
         What the schedule keeps.
     by_feature : bool
+    metric : Metric or None
+        Coordinates of the steps.
+    renewed : int
+        Updates done when they were taken.
     """
 
     parameters: np.ndarray
@@ -289,6 +312,8 @@ class State:
     average_start: int = 0
     t: int = 0
     epoch: int = 0
+    metric: Metric | None = None
+    renewed: int = 0
 
     @classmethod
     def begin(cls, problem, recipe, generator, intercept=None):
@@ -313,6 +338,7 @@ class State:
             problem.rows.by_feature,
             np.zeros_like(parameters) if recipe.average_start else None,
             recipe.average_start,
+            metric=recipe.metric,
         )
 
     def buffers(self):
@@ -413,7 +439,7 @@ class Part:
         self.flat = {name: self.take(flat) for name, flat in state.buffers().items()}
         self.columns = problem.columns(self.flat["parameters"], own)
         slots = {name: self.flat.get(name, value) for name, value in state.slots.items()}
-        self.rule = rule_of(recipe.optimizer, slots, self.columns, recipe.metric)
+        self.rule = rule_of(recipe.optimizer, slots, self.columns, state.metric)
         self.slopes = problem.slopes(own)
         self.prox = problem.prox()
         self.average = {
@@ -466,7 +492,7 @@ def parts_of(problem, recipe, state):
     independent = (
         not problem.loss.rowwise
         and compiled(recipe.optimizer) not in (None, "clipped")  # a norm is of all columns
-        and not isinstance(recipe.metric, Whitened)
+        and not isinstance(state.metric, Whitened)
         and enough_for_threads(problem)
     )
     n_parts = min(recipe.n_threads, problem.n_columns) if independent else 1
@@ -496,8 +522,8 @@ def train(problem, recipe, state):
     n_steps = -(-n // batch_size)
     parts = parts_of(problem, recipe, state)
     threads = recipe.n_threads > 1 and enough_for_threads(problem)
-    by_rows = n_steps == 1 and threads and len(parts) == 1
-    by_rows = by_rows and not parts[0].leaves_untouched
+    by_rows = n_steps == 1 and len(parts) == 1 and not parts[0].leaves_untouched
+    by_rows = by_rows and (threads or recipe.optimizer.recovers)
     pool = ThreadPoolExecutor(recipe.n_threads) if len(parts) > 1 else None
     try:
         while True:
@@ -511,7 +537,7 @@ def train(problem, recipe, state):
             if recipe.shuffle and n_steps > 1:
                 order = problem.order(shuffled(n, int(state.generator.integers(2**63))))
             if by_rows:
-                objective, gradient = full_step(problem, recipe, parts[0], rates, state.t)
+                objective, gradient = full_step(problem, recipe, parts[0], rates, state)
             else:
                 one = partial(Part.run, args=(batch_size, rates, order, state.t))
                 plans = list((pool.map if pool else map)(one, parts))
@@ -532,13 +558,33 @@ def train(problem, recipe, state):
             pool.shutdown()
 
 
-def full_step(problem, recipe, part, rates, t):
+def full_step(problem, recipe, part, rates, state):
     """One full-batch step, the rows shared out among threads: (objective, gradient)."""
     core.look_ahead(part.rule, part.columns)
     gradient, loss = full_sums(problem, part.slopes, part.columns, recipe.n_threads)
     penalty = core.smooth(part.prox, part.columns, gradient, problem.n_rows)
-    apply_gradient(part, gradient, rates, t)
-    return float(loss[0] / problem.n_rows + penalty[0]), gradient
+    objective = float(loss[0] / problem.n_rows + penalty[0])
+    take_in(recipe, part, state, objective, renewed_metric(problem, recipe, state, objective))
+    apply_gradient(part, gradient, rates, state.t)
+    return objective, gradient
+
+
+def renewed_metric(problem, recipe, state, objective):
+    """The coordinates at the parameters, if it is time to take them, else None."""
+    if recipe.renewal is None or not recipe.renewal.due(state, objective):
+        return None
+    return recipe.renewal.metric(problem, state.parameters, recipe.reach_in(state.epoch))
+
+
+def take_in(recipe, part, state, objective, metric=None):
+    """What was found out where the gradient was taken: the objective, other coordinates."""
+    if recipe.optimizer.recovers:
+        state.slots["objective"][:, 0] = objective
+    if metric is not None:
+        state.metric, state.renewed = metric, state.t
+        part.rule = rule_of(recipe.optimizer, state.slots, part.columns, metric)
+        for _, _, params, slots in part.rule.each(part.columns):
+            part.rule.optimizer.restart(params, slots)
 
 
 def apply_gradient(part, gradient, rates, t):

@@ -21,6 +21,7 @@ FLOORS = [
     {"linear"},
     {"auto"},
     {"suboptimality", "stopping", "train"},
+    {"whitening"},
     {"metric", "data"},
     {"optimizers"},
     {"schedules", "losses", "penalties"},

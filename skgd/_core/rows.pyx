@@ -65,6 +65,7 @@ cdef class SparseRows(Rows):
             indices, indptr = indices.astype(np.int64), indptr.astype(np.int64)
         data = np.ascontiguousarray(X.data)
         indices, indptr = np.ascontiguousarray(indices), np.ascontiguousarray(indptr)
+        self.X = X
         self.arrays = (data, indices, indptr)
         self.n_rows, self.n_features = X.shape
         self.n_nonzero = int(indptr[self.n_rows])

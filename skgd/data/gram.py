@@ -1,34 +1,116 @@
-"""Gram matrix of standardised rows, without a copy of X."""
+"""Gram matrices of standardised rows, without a copy of X."""
 
 import numpy as np
 import scipy.sparse as sp
 
+from .._core import grams
 from .moments import BLOCK_BYTES
 
+FASTER = 30.0  # a product of dense matrices than other loops, a multiplication
 
-def gram(X, rows, sample_weight, shift, scale):
-    r"""Weighted mean over some rows of :math:`u u^\top`, where :math:`u = (x - shift) / scale`.
+
+def cost(X):
+    """Multiplications of a Gram matrix, a row, as many as other loops do in the same time."""
+    n, d = X.shape
+    return min(d**2 / FASTER, (X.nnz / n) ** 2 / 2) if sp.issparse(X) else d**2 / FASTER
+
+
+def standardised(X, rows, shift, scale):
+    """Blocks of some rows: (slice of `rows`, array of :math:`(x - shift) / scale` and a one)."""
+    d = X.shape[1]
+    step = max(d, BLOCK_BYTES // (8 * d))
+    for first in range(0, len(rows), step):
+        part = slice(first, min(first + step, len(rows)))
+        block = X[rows[part]]
+        block = block.toarray() if sp.issparse(X) else block
+        u = np.ones((block.shape[0], d + 1))
+        np.subtract(block, shift, out=u[:, :d])
+        u[:, :d] /= scale
+        yield part, u
+
+
+def gram(X, rows, weight, shift, scale):
+    r"""Sum over some rows of :math:`w_i u_i u_i^\top`, where :math:`u = ((x - shift) / scale, 1)`.
 
     Parameters
     ----------
     X : ndarray or CSR of shape (n, d)
-    rows : ndarray of int
-    sample_weight : ndarray of shape (n,) or None
+    rows : ndarray of int, of length m
+    weight : ndarray of shape (m,)
     shift, scale : ndarray of shape (d,)
 
     Returns
     -------
-    float64 ndarray of shape (d, d)
+    float64 ndarray of shape (d + 1, d + 1)
     """  # fmt: skip
     d = X.shape[1]
-    total, weight_sum = np.zeros((d, d)), 0.0
-    step = max(d, BLOCK_BYTES // (8 * d))
-    for first in range(0, len(rows), step):
-        picked = rows[first : first + step]
-        block = X[picked].toarray() if sp.issparse(X) else X[picked]
-        block = (block - shift) / scale
-        weight = np.ones(len(picked)) if sample_weight is None else sample_weight[picked]
-        block *= np.sqrt(weight)[:, np.newaxis]
-        total += block.T @ block
-        weight_sum += weight.sum()
-    return total / weight_sum
+    if sp.issparse(X) and cost(X) < d**2 / FASTER:
+        return sparse_gram(X, rows, weight, shift, scale)
+    total = np.zeros((d + 1, d + 1))
+    for part, u in standardised(X, rows, shift, scale):
+        u *= np.sqrt(weight[part])[:, np.newaxis]
+        total += u.T @ u
+    return total
+
+
+def sparse_gram(X, rows, weight, shift, scale):
+    """`gram` by the products of what is not zero, centred at the end."""
+    d = X.shape[1]
+    product, sums = grams.sparse_gram(X.data, X.indices, X.indptr, rows, weight, d)
+    product += np.tril(product, -1).T
+    mass = weight.sum()
+    product += mass * np.outer(shift, shift) - np.outer(sums, shift) - np.outer(shift, sums)
+    total = np.empty((d + 1, d + 1))
+    total[:d, :d] = product / np.outer(scale, scale)
+    total[:d, d] = total[d, :d] = (sums - mass * shift) / scale
+    total[d, d] = mass
+    return total
+
+
+def softmax_gram(X, rows, weight, probabilities, shift, scale):
+    r"""The curvature of a softmax: sum of
+    :math:`w_i (\mathrm{diag}(p_i) - p_i p_i^\top + \tfrac1K 1 1^\top \sum_k p_k (1 - p_k) / K)
+    \otimes u_i u_i^\top`.
+
+    The last part gives the direction in which all scores move alike, and the loss does not
+    change, the mean curvature of the others.
+
+    Parameters
+    ----------
+    X, rows, weight, shift, scale
+        As for `gram`.
+    probabilities : ndarray of shape (m, K)
+
+    Returns
+    -------
+    float64 ndarray of shape (K (d + 1), K (d + 1))
+    """
+    K, q = probabilities.shape[1], X.shape[1] + 1
+    total = np.zeros((K, q, K, q))
+    alike = np.zeros((q, q))
+    for part, u in standardised(X, rows, shift, scale):
+        p, w = probabilities[part], weight[part]
+        for k in range(K):
+            total[k, :, k] += (u * (w * p[:, k])[:, np.newaxis]).T @ u
+        product = (p * np.sqrt(w)[:, np.newaxis])[:, :, np.newaxis] * u[:, np.newaxis]
+        product = product.reshape(len(u), K * q)
+        total -= (product.T @ product).reshape(total.shape)
+        own = p * (1.0 - p) * w[:, np.newaxis]
+        alike += (u * own.mean(axis=1)[:, np.newaxis]).T @ u
+    total += alike[:, np.newaxis] / K
+    return total.reshape(K * q, K * q)
+
+
+def squares(X, shift, scale):
+    """Squared lengths of the rows, :math:`\\lVert (x - shift) / scale \\rVert^2`."""
+    if sp.issparse(X):
+        shift = shift / scale
+        values = X.data / scale[X.indices]
+        change = sp.csr_array((values * (values - 2.0 * shift[X.indices]), X.indices, X.indptr))
+        return change.sum(axis=1) + shift @ shift
+    found = np.empty(len(X))
+    step = max(1, BLOCK_BYTES // (8 * X.shape[1]))
+    for first in range(0, len(X), step):
+        u = (X[first : first + step] - shift) / scale
+        found[first : first + step] = np.einsum("ij,ij->i", u, u)
+    return found

@@ -30,7 +30,7 @@ from ..penalties import ElasticNet, Penalty
 from ..schedules import Constant, Schedule
 from ..stopping import NoProgress, Suboptimality, ValidationScore
 from ..suboptimality import newton_gap, over_kinks
-from ..train import Part, Problem, Recipe, State, apply_gradient, train
+from ..train import Part, Problem, Recipe, State, apply_gradient, renewed_metric, take_in, train
 from ._divergence import Watch, divergence_error
 from ._interrupt import held_interrupt
 
@@ -85,6 +85,7 @@ class Session:
     mark: int | None = None
     n_seen: int = 0
     size: float = 0.0
+    found: tuple = (np.nan, None)
 
 
 class BaseGD(BaseEstimator):
@@ -242,6 +243,7 @@ class BaseGD(BaseEstimator):
         fresh = State.begin(problem, session.recipe, state.generator)
         if fresh.slots.keys() != state.slots.keys():
             state.slots = fresh.slots
+        state.metric, state.renewed = fresh.metric, fresh.renewed
         if not same(session.recipe.schedule, before):
             state.memory = fresh.memory
         state.average_start = session.recipe.average_start
@@ -323,11 +325,10 @@ class BaseGD(BaseEstimator):
         if not (problem.loss.smooth or recipe.reach) or problem.strengths() is None:
             return rules
         state, n_threads = session.state, recipe.n_threads
-        metric = recipe.metric
-        if metric is None:
+        fallback = None
+        if recipe.metric is None:
             name = "whiten" if can_whiten(problem) else "diagonal"
-            metric = metric_of(problem, X, name, bend_at_start(problem))
-
+            fallback = metric_of(problem, X, name, bend_at_start(problem))
         most_curved = np.inf
         if session.own and not recipe.reach:
             most_curved = 1.0 / recipe.schedule.base_rate
@@ -335,6 +336,7 @@ class BaseGD(BaseEstimator):
         def gap(enough):
             smooth = replace(problem, reach=recipe.reach_in(state.epoch))
             above = over_kinks(smooth, state.result)
+            metric = state.metric or fallback
             gap, *rest = newton_gap(
                 smooth, state.result, metric, enough - above, n_threads, most_curved
             )
@@ -472,6 +474,7 @@ class BaseGD(BaseEstimator):
         session.recipe = stream_recipe(problem, session.recipe, session.n_seen, size)
         fresh = State.begin(problem, session.recipe, session.state.generator)
         session.state.slots, session.state.memory = fresh.slots, fresh.memory
+        session.state.metric = fresh.metric
 
     def _split(self, y, kept, n):
         """(rows to train on, rows to score): at least one row each."""
@@ -577,7 +580,9 @@ class BaseGD(BaseEstimator):
         part = Part(problem, session.recipe, session.state)
         core.look_ahead(part.rule, part.columns)
         problem.reach = session.recipe.reach_in(session.state.epoch)
-        gradient, _ = problem.gradient(session.state.parameters)
+        gradient, objective = problem.gradient(session.state.parameters)
+        metric = renewed_metric(problem, session.recipe, session.state, objective)
+        self._session = replace(self._session, found=(objective, metric))
         coef, intercept = problem.columns(gradient).split(gradient)
         return self._public(np.ascontiguousarray(coef)), intercept.copy()
 
@@ -615,6 +620,8 @@ class BaseGD(BaseEstimator):
         rates = recipe.schedule.rates(np.array([state.t]), state.epoch, state.memory)
         part = Part(problem, recipe, state)
         core.look_ahead(part.rule, part.columns)
+        take_in(recipe, part, state, *session.found)
+        session.found = (np.nan, None)
         apply_gradient(part, flat, np.array(rates, dtype=np.float64).reshape(1, 1), state.t)
         state.t += 1
         session.shown = state.result

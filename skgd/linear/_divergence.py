@@ -34,7 +34,7 @@ class Watch:
     """
 
     def __init__(self, problem, start, intercept, optimizer, size):
-        self.problem, self.start = problem, start
+        self.problem, self.start, self.optimizer = problem, start, optimizer
         loss = problem.loss
         self.explodes = loss.smooth and not loss.bounded_slope and optimizer.linear
         # where an intercept alone fits well, the start is no measure, nor where it is near zero
@@ -51,7 +51,11 @@ class Watch:
 
     def diverged(self, objective, state):
         """Whether training has gone beyond return."""
-        if not (np.isfinite(objective) and np.isfinite(state.parameters).all()):
+        if not np.isfinite(state.parameters).all():
+            return True
+        if self.optimizer.recovers:
+            return False
+        if not np.isfinite(objective):
             return True
         return self.explodes and self.above(objective) > FAR_NOW
 

@@ -5,6 +5,7 @@ import numpy as np
 from .base import Optimizer
 
 GROWTH = 1.1  # of a rate that was lowered, a step
+LEAST_CUT, MOST_CUT = 0.1, 0.7  # of a step that was too long, what is kept
 
 
 class Accelerated(Optimizer):
@@ -19,8 +20,9 @@ class Accelerated(Optimizer):
 
     with :math:`\theta` set back to 1 whenever a step turns against the momentum,
     :math:`(y_k - x_{k+1})^\top (x_{k+1} - x_k) > 0`. The rate should be 1 / L, L a bound on the
-    curvature. Where two gradients show a larger curvature the rate is lowered, and where they
-    show a far larger one the last step is taken back.
+    curvature. Where two gradients show a larger curvature the rate is lowered. A step is taken
+    back where they show a far larger one, and where the objective, if it is known, has risen
+    along it: the next is as long as the cubic says that has the values and slopes at both ends.
 
     Parameters
     ----------
@@ -47,12 +49,13 @@ class Accelerated(Optimizer):
     A. Beck and M. Teboulle, "A fast iterative shrinkage-thresholding algorithm for linear
     inverse problems", SIAM J. Imaging Sciences 2(1), 2009, section 4; B. O'Donoghue and
     E. Candès, "Adaptive restart for accelerated gradient schemes", Found. Comput. Math. 15,
-    2015, equation 12.
+    2015, equation 12; J. Nocedal and S. Wright, "Numerical optimization", 2006, equation 3.59.
     """
 
     slots = ("previous", "point", "gradient")
     linear = True
-    scalars = ("theta", "damping")
+    scalars = ("theta", "damping", "objective", "reference")
+    recovers = True
 
     def __init__(self, learning_rate=None):
         self.learning_rate = learning_rate
@@ -60,7 +63,7 @@ class Accelerated(Optimizer):
     def start(self, name, w):
         if name in self.slots:
             return w.copy() if name == "previous" else np.zeros_like(w)
-        return np.ones(())
+        return np.full((), np.nan if name in ("objective", "reference") else 1.0)
 
     def look_ahead(self, params, state):
         theta = float(state[0]["theta"])
@@ -71,24 +74,56 @@ class Accelerated(Optimizer):
             w += (theta - 1.0) / following * (w - slots["previous"])
             slots["previous"][...] = here
 
+    def restart(self, params, state):
+        """Forget the way so far, as in new coordinates."""
+        for w, slots in zip(params, state, strict=True):
+            slots["previous"][...] = slots["point"][...] = w
+        for name in ("theta", "damping"):
+            state[0][name][...] = 1.0
+
     def step(self, params, grads, state, rate):
         first = state[0]
-        first["damping"][...] = min(1.0, GROWTH * float(first["damping"]))
-        size = rate * float(first["damping"])
+        last = float(first["damping"])
+        damping = min(1.0, GROWTH * last)
         curvature = self.curvature(params, grads, state) if first["t"] else 0.0
-        if curvature * size > 1.3:  # momentum makes steps of 4 / (3 L) diverge
-            first["damping"][...] = 1.0 / (curvature * rate)
-        if curvature * size > 4.0:  # and this one did: once more from the last point
-            first["theta"][...] = 1.0
+        if curvature * rate * damping > 1.3:  # momentum makes steps of 4 / (3 L) diverge
+            damping = 1.0 / (curvature * rate)
+        cut = self.too_long(params, grads, state) if first["t"] else None
+        if cut is not None:
+            damping = cut * last
+        if cut is not None or curvature * rate * min(1.0, GROWTH * last) > 4.0:
+            first["theta"][...] = 1.0  # once more from the last point
             for w, slots in zip(params, state, strict=True):
-                w[...] = slots["point"] - rate * first["damping"] * slots["gradient"]
+                w[...] = slots["point"] - rate * damping * slots["gradient"]
         else:
+            first["reference"][...] = first["objective"]
             for w, g, slots in zip(params, grads, state, strict=True):
                 slots["point"][...] = w
                 slots["gradient"][...] = g
-                w -= rate * first["damping"] * g
+                w -= rate * damping * g
+        first["damping"][...] = damping
         for slots in state:
             slots["t"] += 1
+
+    def too_long(self, params, grads, state):
+        """The share of the last step that would have been right, if the objective rose."""
+        reference = float(state[0]["reference"])
+        risen = float(state[0]["objective"]) - reference
+        if np.isnan(reference) or risen <= 0:
+            return None
+        before = after = 0.0
+        for w, g, slots in zip(params, grads, state, strict=True):
+            moved = w - slots["point"]
+            before += np.sum(slots["gradient"] * moved)
+            after += np.sum(g * moved)
+        if not np.isfinite(risen + after):
+            return LEAST_CUT
+        if not before < 0 < after:  # momentum may carry uphill
+            return None
+        bent = before + after - 3.0 * risen
+        root = np.sqrt(max(bent * bent - before * after, 0.0))
+        share = 1.0 - (after + root - bent) / (after - before + 2.0 * root)
+        return min(max(share, LEAST_CUT), MOST_CUT)
 
     def curvature(self, params, grads, state):
         """Change of the gradient over change of the point, since the last step."""

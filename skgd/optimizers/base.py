@@ -70,6 +70,7 @@ class Optimizer(Component):
     scalars = ()
     default_rate = 0.001
     linear = False
+    recovers = False
     unit_free = False
     kernel = None
     kernel_arguments = ("weight_decay", "maximize")

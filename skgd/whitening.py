@@ -1,0 +1,169 @@
+r"""The curvature of an objective as a metric: where a fit starts, and anew on the way.
+
+Where the scores are z, the objective is about as curved as
+
+.. math:: \sum_i w_i\, h_i\; u_i u_i^\top + \text{l2},\qquad
+          h_i = \frac{\ell'(z_i + r) - \ell'(z_i - r)}{2 r}
+
+with u the standardised rows and r the spread of the scores: a mean over scores near z, so that
+it holds for a step of some length. For softmax it is the curvature itself, of all scores at
+once. In coordinates where this is the identity a gradient step is one of Newton's, and the
+accelerated method makes up for what the curvature of a sample of rows leaves out.
+
+S. Boyd and L. Vandenberghe, "Convex optimization", 2004, section 9.5.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._core import epoch as core
+from .data.gram import cost, gram, softmax_gram, squares
+from .losses import SquaredError
+from .metric import Whitened
+
+MOST_WHITENED = 1000  # columns of a Gram matrix
+MOST_ENTRIES = 2_000_000  # of all of them
+LEAST_ROWS, ROWS_A_COLUMN, ROWS_A_COORDINATE = 5_000, 30, 20
+PASSES = 1.0  # that a Gram matrix may cost, if it needs no more
+GROWTH = 0.3
+
+
+def at_start(problem, X, diagonal, ridge):
+    """Coordinates in which columns are uncorrelated; `ridge` is l2 over the bend of the loss."""
+    rows, weight = sample(problem, X, diagonal, 1)
+    total = gram(X, rows, weight, diagonal.shift, diagonal.scale)
+    if not np.isfinite(total).all():
+        return diagonal
+    total = centred_if(problem, total)
+    return Whitened.of(diagonal, [with_penalty(total, ridge, diagonal)])
+
+
+def with_penalty(total, l2, diagonal):
+    q = len(diagonal.scale) + 1
+    penalty = np.append(l2 / diagonal.scale**2, 0.0)
+    total[np.diag_indices(len(total))] += np.tile(penalty, len(total) // q)
+    return total
+
+
+def centred_if(problem, total):
+    """Without an intercept its coordinate is on its own."""
+    if not problem.fit_intercept:
+        q = problem.rows.n_features + 1
+        own = np.arange(q - 1, len(total), q)
+        total[own] = total[:, own] = 0.0
+        total[own, own] = 1.0
+    return total
+
+
+def sample(problem, X, diagonal, n_coordinates):
+    """(some rows, their shares of the weight): as many as cost about a pass over all, but no
+    fewer than a Gram matrix needs.
+
+    Half of them are taken with equal chances and half by the square of their length in
+    standardised coordinates, so that rows which alone show something of a column are there. A
+    row counts for one over its chance. P. Drineas, R. Kannan and M. Mahoney, "Fast Monte Carlo
+    algorithms for matrices I", SIAM J. Computing 36(1), 2006, section 4.
+    """
+    n, d = problem.n_rows, problem.rows.n_features
+    width = (d + 1) * n_coordinates
+    wanted = max(
+        PASSES * work(problem) / (cost(X) * n_coordinates**2),
+        LEAST_ROWS,
+        ROWS_A_COLUMN * d,
+        ROWS_A_COORDINATE * width,
+    )
+    rows = np.arange(len(problem.y), dtype=np.uint32) if problem.kept is None else problem.kept
+    chance = 1.0
+    if wanted < n:
+        square = problem.of_kept(squares(X, diagonal.shift, diagonal.scale))
+        chance = np.minimum(1.0, 0.5 * wanted * (1.0 / n + square / square.sum()))
+        picked = np.random.default_rng(0).random(n) < chance
+        rows, chance = rows[picked], chance[picked]
+    weight = np.ones(len(rows)) if problem.sample_weight is None else problem.sample_weight[rows]
+    weight = weight / chance
+    return rows, weight / weight.sum()
+
+
+@dataclass
+class Renewal:
+    """When the metric of a fit is taken anew, and how.
+
+    Parameters
+    ----------
+    diagonal : Metric
+    bend : float
+        Curvature of the loss in a score that the metric of the start was taken at.
+    n_coordinates : int
+        Scores that one Gram matrix is of.
+    passes : float
+        How many passes over the data a renewal is worth.
+    """
+
+    diagonal: object
+    bend: float
+    n_coordinates: int
+    passes: float
+
+    @classmethod
+    def of(cls, problem, X, metric, bend):
+        """The renewals that pay for a problem, or None."""
+        d, K = problem.rows.n_features, problem.n_columns
+        together = K if problem.loss.rowwise else 1
+        width = together * (d + 1)
+        if (
+            isinstance(problem.loss, SquaredError)  # as curved everywhere
+            or not isinstance(metric, Whitened)
+            or width > MOST_WHITENED
+            or (K // together) * width**2 > MOST_ENTRIES
+        ):
+            return None
+        rows, _ = sample(problem, X, metric, together)
+        passes = len(rows) * cost(X) * K * together / max(1.0, work(problem))
+        return cls(metric, bend, together, passes)
+
+    def due(self, state, objective):
+        """Whether it is time, where the objective is as given."""
+        since = state.t - state.renewed
+        if objective > state.slots["reference"][0, 0]:  # this point may be left again
+            return False
+        return since >= max(1.0, GROWTH * state.t, 0.25 * self.passes)
+
+    def metric(self, problem, flat, reach=0.0):
+        """The coordinates at some parameters; a loss with kinks is averaged over the reach."""
+        X, diagonal = problem.rows.X, self.diagonal
+        if self.n_coordinates not in problem.samples:
+            found = sample(problem, X, diagonal, self.n_coordinates)
+            problem.samples[self.n_coordinates] = found
+        rows, weight = problem.samples[self.n_coordinates]
+        z = core.scores(problem.rows, problem.columns(flat), rows)
+        place = diagonal.shift, diagonal.scale
+        if self.n_coordinates > 1:
+            matrices = [softmax_gram(X, rows, weight, problem.loss.predict_proba(z), *place)]
+        else:
+            curved = weight * self.bends(problem, problem.y[rows], z, reach)
+            matrices = [gram(X, rows, w, *place) for w in curved]
+        if not np.isfinite(matrices).all():
+            return None
+        l2 = problem.strengths()[0]
+        return Whitened.of(
+            diagonal,
+            [with_penalty(centred_if(problem, m), l2, diagonal) / self.bend for m in matrices],
+        )
+
+    def bends(self, problem, y, z, reach):
+        """Curvatures of the loss near the scores of some rows, a row a score."""
+        r = reach or problem.spread
+        found = []
+        for c, score in enumerate(z.T):
+            target = problem.target_in(c, y)
+            change = problem.loss.slope(target, score + r) - problem.loss.slope(target, score - r)
+            found.append(change / (2.0 * r))
+        return np.array(found)
+
+
+def work(problem):
+    """Multiplications of a pass over the rows: for the scores, and for the gradient."""
+    rows = problem.rows
+    width = rows.n_nonzero / max(rows.n_rows, 1) if rows.by_feature else rows.n_features
+    return 2 * problem.n_rows * width * problem.n_columns
