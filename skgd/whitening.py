@@ -24,14 +24,15 @@ from .metric import Whitened
 
 MOST_WHITENED = 1000  # columns of a Gram matrix
 MOST_ENTRIES = 2_000_000  # of all of them
-LEAST_ROWS, ROWS_A_COLUMN, ROWS_A_COORDINATE = 5_000, 30, 20
-PASSES = 1.0  # that a Gram matrix may cost, if it needs no more
+LEAST_ROWS, ROWS_A_COLUMN, ROWS_A_COORDINATE = 5_000, 30, 12
+PASSES = 0.1  # that a Gram matrix may cost, if it needs no more
+PASSES_ONCE = 1.0  # where there is only one
 GROWTH = 0.3
 
 
 def at_start(problem, X, diagonal, ridge):
     """Coordinates in which columns are uncorrelated; `ridge` is l2 over the bend of the loss."""
-    rows, weight = sample(problem, X, diagonal, 1)
+    rows, weight = sample(problem, X, diagonal)
     total = gram(X, rows, weight, diagonal.shift, diagonal.scale)
     if not np.isfinite(total).all():
         return diagonal
@@ -56,7 +57,7 @@ def centred_if(problem, total):
     return total
 
 
-def sample(problem, X, diagonal, n_coordinates):
+def sample(problem, X, diagonal, n_coordinates=1):
     """(some rows, their shares of the weight): as many as cost about a pass over all, but no
     fewer than a Gram matrix needs.
 
@@ -65,10 +66,13 @@ def sample(problem, X, diagonal, n_coordinates):
     row counts for one over its chance. P. Drineas, R. Kannan and M. Mahoney, "Fast Monte Carlo
     algorithms for matrices I", SIAM J. Computing 36(1), 2006, section 4.
     """
+    if n_coordinates in problem.samples:
+        return problem.samples[n_coordinates]
     n, d = problem.n_rows, problem.rows.n_features
     width = (d + 1) * n_coordinates
+    passes = PASSES_ONCE if isinstance(problem.loss, SquaredError) else PASSES
     wanted = max(
-        PASSES * work(problem) / (cost(X) * n_coordinates**2),
+        passes * work(problem) / (cost(X) * n_coordinates**2),
         LEAST_ROWS,
         ROWS_A_COLUMN * d,
         ROWS_A_COORDINATE * width,
@@ -82,7 +86,8 @@ def sample(problem, X, diagonal, n_coordinates):
         rows, chance = rows[picked], chance[picked]
     weight = np.ones(len(rows)) if problem.sample_weight is None else problem.sample_weight[rows]
     weight = weight / chance
-    return rows, weight / weight.sum()
+    problem.samples[n_coordinates] = rows, weight / weight.sum()
+    return problem.samples[n_coordinates]
 
 
 @dataclass
@@ -132,10 +137,7 @@ class Renewal:
     def metric(self, problem, flat, reach=0.0):
         """The coordinates at some parameters; a loss with kinks is averaged over the reach."""
         X, diagonal = problem.rows.X, self.diagonal
-        if self.n_coordinates not in problem.samples:
-            found = sample(problem, X, diagonal, self.n_coordinates)
-            problem.samples[self.n_coordinates] = found
-        rows, weight = problem.samples[self.n_coordinates]
+        rows, weight = sample(problem, X, diagonal, self.n_coordinates)
         z = core.scores(problem.rows, problem.columns(flat), rows)
         place = diagonal.shift, diagonal.scale
         if self.n_coordinates > 1:

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
-"""Gram matrix of sparse rows, the products of what is not zero only."""
+"""What Gram matrices take of the rows: standardised blocks, lengths, products of sparse rows."""
 
 import numpy as np
 
@@ -32,3 +32,38 @@ def sparse_gram(const real[::1] data, const index[::1] indices, const index[::1]
                 for b in range(first, a + 1):
                     G[indices[a], indices[b]] += value * data[b]
     return total, sums
+
+
+def standardise(const real[:, ::1] X, const uint32_t[::1] rows, const double[::1] shift,
+                const double[::1] scale, const double[::1] factor):
+    """Rows ((x - shift) / scale, 1) * factor of those that `rows` names."""
+    out = np.empty((rows.shape[0], X.shape[1] + 1))
+    inverse = 1.0 / np.asarray(scale)
+    cdef double[:, ::1] u = out
+    cdef const double[::1] by = inverse
+    cdef Py_ssize_t k, j, row, d = X.shape[1]
+    with nogil:
+        for k in range(rows.shape[0]):
+            row = rows[k]
+            for j in range(d):
+                u[k, j] = (X[row, j] - shift[j]) * by[j] * factor[k]
+            u[k, d] = factor[k]
+    return out
+
+
+def squares(const real[:, ::1] X, const double[::1] shift, const double[::1] scale):
+    """Squared lengths of the rows (x - shift) / scale."""
+    found = np.empty(X.shape[0])
+    inverse = 1.0 / np.asarray(scale)
+    cdef double[::1] out = found
+    cdef const double[::1] by = inverse
+    cdef Py_ssize_t i, j
+    cdef double total, value
+    with nogil:
+        for i in range(X.shape[0]):
+            total = 0.0
+            for j in range(X.shape[1]):
+                value = (X[i, j] - shift[j]) * by[j]
+                total = total + value * value
+            out[i] = total
+    return found

@@ -15,18 +15,17 @@ def cost(X):
     return min(d**2 / FASTER, (X.nnz / n) ** 2 / 2) if sp.issparse(X) else d**2 / FASTER
 
 
-def standardised(X, rows, shift, scale):
-    """Blocks of some rows: (slice of `rows`, array of :math:`(x - shift) / scale` and a one)."""
+def standardised(X, rows, shift, scale, factor):
+    """Blocks of some rows: (slice of `rows`, :math:`((x - shift) / scale, 1)` by a factor)."""
     d = X.shape[1]
     step = max(d, BLOCK_BYTES // (8 * d))
     for first in range(0, len(rows), step):
         part = slice(first, min(first + step, len(rows)))
-        block = X[rows[part]]
-        block = block.toarray() if sp.issparse(X) else block
-        u = np.ones((block.shape[0], d + 1))
-        np.subtract(block, shift, out=u[:, :d])
-        u[:, :d] /= scale
-        yield part, u
+        picked = rows[part]
+        block = X
+        if sp.issparse(X):
+            block, picked = X[picked].toarray(), np.arange(len(picked), dtype=np.uint32)
+        yield part, grams.standardise(block, picked, shift, scale, factor[part])
 
 
 def gram(X, rows, weight, shift, scale):
@@ -35,7 +34,7 @@ def gram(X, rows, weight, shift, scale):
     Parameters
     ----------
     X : ndarray or CSR of shape (n, d)
-    rows : ndarray of int, of length m
+    rows : uint32 ndarray of shape (m,)
     weight : ndarray of shape (m,)
     shift, scale : ndarray of shape (d,)
 
@@ -47,8 +46,7 @@ def gram(X, rows, weight, shift, scale):
     if sp.issparse(X) and cost(X) < d**2 / FASTER:
         return sparse_gram(X, rows, weight, shift, scale)
     total = np.zeros((d + 1, d + 1))
-    for part, u in standardised(X, rows, shift, scale):
-        u *= np.sqrt(weight[part])[:, np.newaxis]
+    for _, u in standardised(X, rows, shift, scale, np.sqrt(weight)):
         total += u.T @ u
     return total
 
@@ -88,15 +86,13 @@ def softmax_gram(X, rows, weight, probabilities, shift, scale):
     K, q = probabilities.shape[1], X.shape[1] + 1
     total = np.zeros((K, q, K, q))
     alike = np.zeros((q, q))
-    for part, u in standardised(X, rows, shift, scale):
-        p, w = probabilities[part], weight[part]
+    for part, u in standardised(X, rows, shift, scale, np.sqrt(weight)):
+        p = probabilities[part]
         for k in range(K):
-            total[k, :, k] += (u * (w * p[:, k])[:, np.newaxis]).T @ u
-        product = (p * np.sqrt(w)[:, np.newaxis])[:, :, np.newaxis] * u[:, np.newaxis]
-        product = product.reshape(len(u), K * q)
+            total[k, :, k] += (u * p[:, k, np.newaxis]).T @ u
+        product = (p[:, :, np.newaxis] * u[:, np.newaxis]).reshape(len(u), K * q)
         total -= (product.T @ product).reshape(total.shape)
-        own = p * (1.0 - p) * w[:, np.newaxis]
-        alike += (u * own.mean(axis=1)[:, np.newaxis]).T @ u
+        alike += (u * (p * (1.0 - p)).mean(axis=1)[:, np.newaxis]).T @ u
     total += alike[:, np.newaxis] / K
     return total.reshape(K * q, K * q)
 
@@ -108,9 +104,4 @@ def squares(X, shift, scale):
         values = X.data / scale[X.indices]
         change = sp.csr_array((values * (values - 2.0 * shift[X.indices]), X.indices, X.indptr))
         return change.sum(axis=1) + shift @ shift
-    found = np.empty(len(X))
-    step = max(1, BLOCK_BYTES // (8 * X.shape[1]))
-    for first in range(0, len(X), step):
-        u = (X[first : first + step] - shift) / scale
-        found[first : first + step] = np.einsum("ij,ij->i", u, u)
-    return found
+    return grams.squares(X, shift, scale)
