@@ -38,6 +38,7 @@ DEFAULT_BATCH = 256
 ENOUGH_FOR_METRIC = 1000  # rows
 MOST_ROWS = 20_000  # rows that the curvature is measured on
 POWER_STEPS = 20
+GUESS_ROWS, GUESS_STEPS = 5_000, 8  # where a rate that is too high is noticed
 SAFETY = 1.1
 LEAST_ROWS_A_COLUMN = 5
 
@@ -129,7 +130,8 @@ def recipe_for(
     metric = metric_of(problem, X, precondition, bend)
     if full:
         rule = Accelerated()
-        schedule = Constant(1.0 / curvature(problem, X, problem.n_rows, metric, bend))
+        bound = curvature(problem, X, problem.n_rows, metric, bend, GUESS_ROWS, GUESS_STEPS)
+        schedule = Constant(1.0 / bound)
     elif own:
         rule, schedule = Adam(), InverseScaling(0.1 * problem.spread)
     rule = SGD() if rule is None else rule
@@ -245,7 +247,7 @@ def jump(problem):
     return float(np.max(problem.loss.slope(y, y + far) - problem.loss.slope(y, y - far)))
 
 
-def curvature(problem, X, batch_size, metric, bend):
+def curvature(problem, X, batch_size, metric, bend, most_rows=MOST_ROWS, n_steps=POWER_STEPS):
     r"""Bound on the curvature of the smooth objective over batches of a size.
 
     `bend` is the curvature of the loss in a score. The full objective's largest curvature is
@@ -261,7 +263,11 @@ def curvature(problem, X, batch_size, metric, bend):
     n = problem.n_rows
     if isinstance(metric, Whitened) and batch_size == n:
         return SAFETY * bend
-    largest = 0.0 if batch_size == 1 and n > 1 else SAFETY * top_eigenvalue(problem, metric)
+    largest = (
+        0.0
+        if batch_size == 1 and n > 1
+        else SAFETY * top_eigenvalue(problem, metric, most_rows, n_steps)
+    )
     row = 0.0
     if batch_size < n:
         row = max_row_square(X, problem.kept) + problem.fit_intercept
@@ -282,11 +288,11 @@ def max_row_square(X, kept):
     return float(np.max(squares if kept is None else squares[kept]))
 
 
-def top_eigenvalue(problem, metric):
+def top_eigenvalue(problem, metric, most_rows, n_steps):
     """Largest eigenvalue of the Gram matrix of the rows, intercept included, over n."""
     kept = problem.kept
-    if problem.n_rows > MOST_ROWS:
-        picked = np.linspace(0, problem.n_rows - 1, MOST_ROWS).astype(np.uint32)
+    if problem.n_rows > most_rows:
+        picked = np.linspace(0, problem.n_rows - 1, most_rows).astype(np.uint32)
         kept = picked if kept is None else kept[picked]
     squares = replace(
         problem,
@@ -303,7 +309,7 @@ def top_eigenvalue(problem, metric):
     if not problem.fit_intercept:
         v[-1] = 0.0
     value = 0.0
-    for k in range(POWER_STEPS):
+    for k in range(n_steps):
         v /= np.linalg.norm(v)
         w = v.copy()
         if metric is not None:

@@ -67,13 +67,16 @@ class Whitened(Metric):
     factor : ndarray of shape (n_blocks, q, q)
         L, lower triangular, for (u, c) of all columns, one after the other and cut into pieces of
         length q: the same for every column, one for each, or one for all together.
+    bend : float
+        Mean curvature of the loss in a score at that point.
     """
 
     name = "whiten"
     factor: np.ndarray
+    bend: float
 
     @classmethod
-    def of(cls, diagonal, matrices):
+    def of(cls, diagonal, matrices, bend):
         """From standardised coordinates and the curvature in them, (n_blocks, q, q); it is
         lifted a little, so that there are digits enough where columns depend on each other."""
         factors = []
@@ -81,7 +84,7 @@ class Whitened(Metric):
             own = np.diag(matrix)
             lift = JITTER * (own + own.mean()) + np.finfo(float).tiny
             factors.append(cholesky(matrix + np.diag(lift), lower=True))
-        return cls(diagonal.scale, diagonal.shift, np.array(factors))
+        return cls(diagonal.scale, diagonal.shift, np.array(factors), bend)
 
     def blocks(self, coef, intercept):
         """(u, c) of all columns as (n_blocks, pieces, q), a copy."""

@@ -60,6 +60,7 @@ class Suboptimality:
         gap, objective, n_passes = self.estimate(
             max(self.tol * max(self.start - curve[-1], 0.0), digits)
         )
+        gap = max(gap, objective - min(curve))  # the optimum is no higher than any epoch
         gained = self.start - objective
         self.latest = gap / max(gained + gap, np.finfo(float).tiny)
         return gap, max(self.tol * (gained + gap), digits), digits, n_passes

@@ -13,18 +13,19 @@ import numpy as np
 
 from ._core import epoch as core
 from .losses import SquaredError
+from .metric import Whitened
 
 NUDGE = 1e-4
 MOST_PRODUCTS = 100
 ENOUGH = 0.002
 SAFETY = 3.0  # where a loss has an exponential tail the decrement is half the gap
-LEAST_PRODUCTS = 4
+LEAST_PRODUCTS, LEAST_WHITENED = 4, 2
 LEAST_TAIL = 10.0
 LEAST_SHARE, MOST_SHARE = 0.75, 1.33  # of the descent that a parabola foresees
 BENT = 4.0
 
 
-def newton_gap(problem, flat, metric, enough=np.inf, n_threads=1, most_curved=np.inf):
+def newton_gap(problem, flat, metric, enough=None, n_threads=1, most_curved=np.inf):
     """Estimate F - F* at `flat`.
 
     Parameters
@@ -35,8 +36,8 @@ def newton_gap(problem, flat, metric, enough=np.inf, n_threads=1, most_curved=np
         The parameters.
     metric : Metric
         Standardised coordinates.
-    enough : float
-        An estimate above this need not be exact, nor one far below.
+    enough : float or None
+        An estimate above this need not be exact, nor one far below; None asks for all digits.
     n_threads : int
     most_curved : float
         No direction is more curved than this in the coordinates.
@@ -49,6 +50,7 @@ def newton_gap(problem, flat, metric, enough=np.inf, n_threads=1, most_curved=np
     n_passes : int
         Passes over the data that this took.
     """
+    too_much, little = (np.inf, 0.0) if enough is None else (enough, enough)
     gradient, objective = problem.gradient(flat, n_threads)
     free, residual = free_gradient(problem, flat, gradient)
     split = problem.columns(flat).split
@@ -75,8 +77,9 @@ def newton_gap(problem, flat, metric, enough=np.inf, n_threads=1, most_curved=np
     r = pulled(residual)
     p, step, total, previous, small = r.copy(), np.zeros_like(r), 0.0, np.inf, 0
     rr, missing = r @ r, 0.0
-    if 0.5 * rr / most_curved > enough:  # no less than this is left
+    if 0.5 * rr / most_curved > too_much:  # no less than this is left
         return 0.5 * rr / most_curved, objective, 1
+    least = LEAST_WHITENED if isinstance(metric, Whitened) else LEAST_PRODUCTS
     k = -1
     for k in range(MOST_PRODUCTS if rr > 0 else 0):
         Hp = product(p)
@@ -87,11 +90,11 @@ def newton_gap(problem, flat, metric, enough=np.inf, n_threads=1, most_curved=np
         step -= length * p
         added = length * rr
         total += added
-        if 0.5 * total > enough:
+        if 0.5 * total > too_much:
             break
         # were the next additions to fall as slowly as 1 / k^2
         missing = max(LEAST_TAIL, 4.0 * k) * max(added, previous)
-        if k + 1 >= LEAST_PRODUCTS and 0.5 * SAFETY * (total + missing) <= enough:
+        if k + 1 >= least and 0.5 * SAFETY * (total + missing) <= little:
             break
         previous, missing = added, 0.0
         small = small + 1 if added < ENOUGH * total else 0
@@ -103,7 +106,7 @@ def newton_gap(problem, flat, metric, enough=np.inf, n_threads=1, most_curved=np
             break
         p = r + rr / before * p
     gap = 0.5 * SAFETY * (total + missing)
-    if gap <= enough and total > 0 and not isinstance(problem.loss, SquaredError):
+    if gap <= too_much and total > 0 and not isinstance(problem.loss, SquaredError):
         _, there = problem.gradient(flat + left(step), n_threads)
         share = 2.0 * (objective - there) / total
         if not LEAST_SHARE <= share <= MOST_SHARE:  # no parabola as far as the optimum

@@ -264,10 +264,6 @@ class Recipe:
     reach: float = 0.0
     renewal: Renewal | None = None
 
-    def reach_in(self, epoch):
-        """Distance that a loss with kinks is averaged over in an epoch."""
-        return self.reach / (1.0 + epoch / EPOCHS_TO_HALVE)
-
     def rows_of_batch(self, n):
         """Rows of a batch out of n."""
         if self.batch_size is None:
@@ -300,7 +296,9 @@ class State:
     metric : Metric or None
         Coordinates of the steps.
     renewed : int
-        Updates done when they were taken.
+        Updates done when they were taken; -1 calls for others.
+    reach : float
+        Distance that a loss with kinks is averaged over in the next epoch.
     """
 
     parameters: np.ndarray
@@ -314,6 +312,7 @@ class State:
     epoch: int = 0
     metric: Metric | None = None
     renewed: int = 0
+    reach: float = 0.0
 
     @classmethod
     def begin(cls, problem, recipe, generator, intercept=None):
@@ -339,6 +338,7 @@ class State:
             np.zeros_like(parameters) if recipe.average_start else None,
             recipe.average_start,
             metric=recipe.metric,
+            reach=recipe.reach,
         )
 
     def buffers(self):
@@ -529,7 +529,7 @@ def train(problem, recipe, state):
         while True:
             begun = time.perf_counter()
             for part in parts:
-                part.slopes.reach = recipe.reach_in(state.epoch)
+                part.slopes.reach = state.reach
             t = np.arange(state.t, state.t + n_steps)
             rates = recipe.schedule.rates(t, state.epoch, state.memory)
             rates = np.ascontiguousarray(rates, dtype=np.float64)[:, np.newaxis]
@@ -564,27 +564,54 @@ def full_step(problem, recipe, part, rates, state):
     gradient, loss = full_sums(problem, part.slopes, part.columns, recipe.n_threads)
     penalty = core.smooth(part.prox, part.columns, gradient, problem.n_rows)
     objective = float(loss[0] / problem.n_rows + penalty[0])
-    take_in(recipe, part, state, objective, renewed_metric(problem, recipe, state, objective))
+    take_in(recipe, part, state, look_around(problem, recipe, state, gradient, objective))
     apply_gradient(part, gradient, rates, state.t)
     return objective, gradient
 
 
-def renewed_metric(problem, recipe, state, objective):
-    """The coordinates at the parameters, if it is time to take them, else None."""
-    if recipe.renewal is None or not recipe.renewal.due(state, objective):
-        return None
-    return recipe.renewal.metric(problem, state.parameters, recipe.reach_in(state.epoch))
+@dataclass
+class Found:
+    """What is known beside the gradient where it was taken.
+
+    Attributes
+    ----------
+    objective : float
+    metric : Metric or None
+        Other coordinates for the steps.
+    reach : float
+        Distance that a loss with kinks is averaged over from the next epoch on.
+    """
+
+    objective: float = np.nan
+    metric: Metric | None = None
+    reach: float = 0.0
 
 
-def take_in(recipe, part, state, objective, metric=None):
-    """What was found out where the gradient was taken: the objective, other coordinates."""
+def look_around(problem, recipe, state, gradient, objective):
+    """What the package's own full-batch method wants to know beside the gradient."""
+    renewal = recipe.renewal
+    found = Found(objective, reach=recipe.reach / (1.0 + (state.epoch + 1) / EPOCHS_TO_HALVE))
+    if renewal is not None:
+        found.reach = state.reach
+        reference = {"reference": state.slots["reference"][0, 0]}
+        if renewal.due(state, recipe.optimizer.risen(objective, reference)):
+            found.metric = renewal.metric(problem, state.parameters, state.reach)
+            if renewal.solved(problem, found.metric, gradient, state.reach):
+                found.reach *= 0.5
+    return found
+
+
+def take_in(recipe, part, state, found):
+    """Go on from what was found."""
     if recipe.optimizer.recovers:
-        state.slots["objective"][:, 0] = objective
-    if metric is not None:
-        state.metric, state.renewed = metric, state.t
-        part.rule = rule_of(recipe.optimizer, state.slots, part.columns, metric)
+        state.slots["objective"][:, 0] = found.objective
+    if found.metric is not None:
+        state.metric, state.renewed = found.metric, state.t
+        part.rule = rule_of(recipe.optimizer, state.slots, part.columns, found.metric)
         for _, _, params, slots in part.rule.each(part.columns):
             part.rule.optimizer.restart(params, slots)
+    if found.reach != state.reach:
+        state.reach, state.renewed = found.reach, -1
 
 
 def apply_gradient(part, gradient, rates, t):

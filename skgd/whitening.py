@@ -37,7 +37,7 @@ def at_start(problem, X, diagonal, ridge):
     if not np.isfinite(total).all():
         return diagonal
     total = centred_if(problem, total)
-    return Whitened.of(diagonal, [with_penalty(total, ridge, diagonal)])
+    return Whitened.of(diagonal, [with_penalty(total, ridge, diagonal)], 1.0)
 
 
 def with_penalty(total, l2, diagonal):
@@ -127,12 +127,25 @@ class Renewal:
         passes = len(rows) * cost(X) * K * together / max(1.0, work(problem))
         return cls(metric, bend, together, passes)
 
-    def due(self, state, objective):
-        """Whether it is time, where the objective is as given."""
-        since = state.t - state.renewed
-        if objective > state.slots["reference"][0, 0]:  # this point may be left again
+    def due(self, state, risen):
+        """Whether it is time; not where the objective has risen, which may be left again."""
+        if risen:
             return False
-        return since >= max(1.0, GROWTH * state.t, 0.25 * self.passes)
+        since = state.t - state.renewed
+        return state.renewed < 0 or since >= max(1.0, GROWTH * state.t, 0.25 * self.passes)
+
+    def solved(self, problem, metric, gradient, reach):
+        """Whether the mean over the reach is nearer to its optimum than to the loss itself.
+
+        A mean of slopes that jump by J is :math:`J r / 4 (1 - u)^2` above the loss at a distance
+        of u r from the kink, so :math:`h r^2 / 6` in the mean over rows, h being their mean
+        curvature. How far the optimum is the Newton decrement says.
+        """
+        if reach == 0:
+            return False
+        pulled = gradient.copy()
+        metric.pull(*problem.columns(pulled).split(pulled))
+        return pulled @ pulled / (2.0 * self.bend) <= metric.bend * reach**2 / 6.0
 
     def metric(self, problem, flat, reach=0.0):
         """The coordinates at some parameters; a loss with kinks is averaged over the reach."""
@@ -141,9 +154,11 @@ class Renewal:
         z = core.scores(problem.rows, problem.columns(flat), rows)
         place = diagonal.shift, diagonal.scale
         if self.n_coordinates > 1:
+            mean = self.bend
             matrices = [softmax_gram(X, rows, weight, problem.loss.predict_proba(z), *place)]
         else:
             curved = weight * self.bends(problem, problem.y[rows], z, reach)
+            mean = curved.sum()
             matrices = [gram(X, rows, w, *place) for w in curved]
         if not np.isfinite(matrices).all():
             return None
@@ -151,6 +166,7 @@ class Renewal:
         return Whitened.of(
             diagonal,
             [with_penalty(centred_if(problem, m), l2, diagonal) / self.bend for m in matrices],
+            mean,
         )
 
     def bends(self, problem, y, z, reach):

@@ -7,7 +7,7 @@
 import copy
 import warnings
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -30,7 +30,17 @@ from ..penalties import ElasticNet, Penalty
 from ..schedules import Constant, Schedule
 from ..stopping import NoProgress, Suboptimality, ValidationScore
 from ..suboptimality import newton_gap, over_kinks
-from ..train import Part, Problem, Recipe, State, apply_gradient, renewed_metric, take_in, train
+from ..train import (
+    Found,
+    Part,
+    Problem,
+    Recipe,
+    State,
+    apply_gradient,
+    look_around,
+    take_in,
+    train,
+)
 from ._divergence import Watch, divergence_error
 from ._interrupt import held_interrupt
 
@@ -85,7 +95,7 @@ class Session:
     mark: int | None = None
     n_seen: int = 0
     size: float = 0.0
-    found: tuple = (np.nan, None)
+    found: Found = field(default_factory=Found)
 
 
 class BaseGD(BaseEstimator):
@@ -243,7 +253,7 @@ class BaseGD(BaseEstimator):
         fresh = State.begin(problem, session.recipe, state.generator)
         if fresh.slots.keys() != state.slots.keys():
             state.slots = fresh.slots
-        state.metric, state.renewed = fresh.metric, fresh.renewed
+        state.metric, state.renewed, state.reach = fresh.metric, fresh.renewed, fresh.reach
         if not same(session.recipe.schedule, before):
             state.memory = fresh.memory
         state.average_start = session.recipe.average_start
@@ -310,6 +320,9 @@ class BaseGD(BaseEstimator):
         far_off = watch.ended_far_off(history["objective"][-1], state)
         if far_off and stop and not self.warm_start:  # else it is a pause: later calls may return
             raise divergence_error(problem, recipe, watch, begun, state.epoch, record.learning_rate)
+        if best is None and rules and recipe.optimizer.recovers:
+            seen = history["suboptimality"][-1] <= self.tol  # the last step was looked at
+            best = None if seen else last_but_one(problem, state, recipe)
         session.shown = state.result if best is None else best
         self._session = session
         self._set_fitted(problem, X, session, history, reason or f"max_iter={n_epochs} epochs")
@@ -334,12 +347,11 @@ class BaseGD(BaseEstimator):
             most_curved = 1.0 / recipe.schedule.base_rate
 
         def gap(enough):
-            smooth = replace(problem, reach=recipe.reach_in(state.epoch))
+            smooth = replace(problem, reach=state.reach)
             above = over_kinks(smooth, state.result)
             metric = state.metric or fallback
-            gap, *rest = newton_gap(
-                smooth, state.result, metric, enough - above, n_threads, most_curved
-            )
+            enough = None if enough is None else enough - above
+            gap, *rest = newton_gap(smooth, state.result, metric, enough, n_threads, most_curved)
             return gap + above, *rest
 
         rules.insert(0, Suboptimality(self.tol, start, gap))
@@ -474,7 +486,7 @@ class BaseGD(BaseEstimator):
         session.recipe = stream_recipe(problem, session.recipe, session.n_seen, size)
         fresh = State.begin(problem, session.recipe, session.state.generator)
         session.state.slots, session.state.memory = fresh.slots, fresh.memory
-        session.state.metric = fresh.metric
+        session.state.metric, session.state.reach = fresh.metric, fresh.reach
 
     def _split(self, y, kept, n):
         """(rows to train on, rows to score): at least one row each."""
@@ -579,10 +591,11 @@ class BaseGD(BaseEstimator):
             session = self._open_session(problem, X, resume=True)
         part = Part(problem, session.recipe, session.state)
         core.look_ahead(part.rule, part.columns)
-        problem.reach = session.recipe.reach_in(session.state.epoch)
+        problem.reach = session.state.reach
         gradient, objective = problem.gradient(session.state.parameters)
-        metric = renewed_metric(problem, session.recipe, session.state, objective)
-        self._session = replace(self._session, found=(objective, metric))
+        if session.recipe.optimizer.recovers:
+            found = look_around(problem, session.recipe, session.state, gradient, objective)
+            self._session = replace(self._session, found=found)
         coef, intercept = problem.columns(gradient).split(gradient)
         return self._public(np.ascontiguousarray(coef)), intercept.copy()
 
@@ -620,8 +633,8 @@ class BaseGD(BaseEstimator):
         rates = recipe.schedule.rates(np.array([state.t]), state.epoch, state.memory)
         part = Part(problem, recipe, state)
         core.look_ahead(part.rule, part.columns)
-        take_in(recipe, part, state, *session.found)
-        session.found = (np.nan, None)
+        take_in(recipe, part, state, session.found)
+        session.found = Found(reach=state.reach)
         apply_gradient(part, flat, np.array(rates, dtype=np.float64).reshape(1, 1), state.t)
         state.t += 1
         session.shown = state.result
@@ -729,6 +742,17 @@ def kept_rows(weight):
     return kept
 
 
+def last_but_one(problem, state, recipe):
+    """The parameters before the last step, if it was too long, else None."""
+    _, objective = problem.gradient(state.parameters, recipe.n_threads)
+    if not recipe.optimizer.risen(objective, {"reference": state.slots["reference"][0, 0]}):
+        return None
+    before = state.slots["point"].copy()
+    if state.metric is not None:
+        state.metric.leave(*problem.columns(before).split(before))
+    return before
+
+
 def progress(curve, rule, start):
     """How far a fit has come and how fast it was, in words."""
     window = curve[-6:]
@@ -737,7 +761,7 @@ def progress(curve, rule, start):
     if gained <= 0:
         return text + ", no better than zero coefficients"
     if isinstance(rule, Suboptimality):
-        gap, objective, _ = rule.estimate(gained)
+        gap, objective, _ = rule.estimate(None)
         left = gap / (start - objective + gap)
         text += f", an estimated {left:.1e} of all there was to gain is left"
     share = (window[0] - window[-1]) / gained

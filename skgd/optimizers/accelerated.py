@@ -6,6 +6,7 @@ from .base import Optimizer
 
 GROWTH = 1.1  # of a rate that was lowered, a step
 LEAST_CUT, MOST_CUT = 0.1, 0.7  # of a step that was too long, what is kept
+DIGITS = 1e-10  # of the objective, that tell whether it has risen
 
 
 class Accelerated(Optimizer):
@@ -105,12 +106,16 @@ class Accelerated(Optimizer):
         for slots in state:
             slots["t"] += 1
 
+    def risen(self, objective, slots):
+        """Whether an objective is above that of the last step, if there is one."""
+        reference = slots["reference"]
+        return not (np.isnan(reference) or objective <= reference + DIGITS * abs(reference))
+
     def too_long(self, params, grads, state):
         """The share of the last step that would have been right, if the objective rose."""
-        reference = float(state[0]["reference"])
-        risen = float(state[0]["objective"]) - reference
-        if np.isnan(reference) or risen <= 0:
+        if not self.risen(state[0]["objective"], state[0]):
             return None
+        risen = float(state[0]["objective"] - state[0]["reference"])
         before = after = 0.0
         for w, g, slots in zip(params, grads, state, strict=True):
             moved = w - slots["point"]
