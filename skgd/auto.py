@@ -29,6 +29,7 @@ from .losses import LogLoss, Multinomial, Perceptron, SquaredError
 from .metric import Metric, Whitened
 from .optimizers import SGD, Adam, Optimizer
 from .optimizers.accelerated import Accelerated
+from .optimizers.newton import TruncatedNewton
 from .optimizers.wrappers import split_average
 from .schedules import Adaptive, Constant, InverseScaling, Optimal, as_schedule
 from .train import Recipe
@@ -129,9 +130,11 @@ def recipe_for(
     bend = bend_at_start(problem) if full or precondition is not None else None
     metric = metric_of(problem, X, precondition, bend)
     if full:
-        rule = Accelerated()
-        bound = curvature(problem, X, problem.n_rows, metric, bend, GUESS_ROWS, GUESS_STEPS)
-        schedule = Constant(1.0 / bound)
+        if many_coordinates(problem) and problem.loss.smooth and unconstrained(problem):
+            rule, schedule = TruncatedNewton(), Constant(1.0)
+        else:
+            bound = curvature(problem, X, problem.n_rows, metric, bend, GUESS_ROWS, GUESS_STEPS)
+            rule, schedule = Accelerated(), Constant(1.0 / bound)
     elif own:
         rule, schedule = Adam(), InverseScaling(0.1 * problem.spread)
     rule = SGD() if rule is None else rule
@@ -187,8 +190,14 @@ def can_whiten(problem):
     """Whether correlations are of use, cheap to take, and not those of a handful of rows."""
     d = problem.rows.n_features
     return (
-        unconstrained(problem) and d <= MOST_WHITENED and problem.n_rows >= LEAST_ROWS_A_COLUMN * d
+        unconstrained(problem) and d < MOST_WHITENED and problem.n_rows >= LEAST_ROWS_A_COLUMN * d
     )
+
+
+def many_coordinates(problem):
+    """Whether there are too many for the curvature of all that one loss is of."""
+    together = problem.n_columns if problem.loss.rowwise else 1
+    return together * (problem.rows.n_features + 1) > MOST_WHITENED
 
 
 def metric_of(problem, X, precondition, bend):

@@ -19,6 +19,8 @@ class Suboptimality:
         Returns an estimate of F - F* now, F now, and how many passes over the data that took,
         when told what gap is enough. It is asked only when the loss curve has flattened, and
         more seldom the more it takes.
+    free : bool
+        Whether an estimate costs nothing, so that it is asked for after each epoch.
 
     Attributes
     ----------
@@ -27,19 +29,21 @@ class Suboptimality:
         it may be too low.
     """
 
-    def __init__(self, tol, start, estimate):
-        self.tol, self.start, self.estimate = tol, start, estimate
+    def __init__(self, tol, start, estimate, free=False):
+        self.tol, self.start, self.estimate, self.free = tol, start, estimate, free
         self.next_look = 3
         self.latest = np.nan
 
     def __call__(self, history):
         curve = history["objective"]
         k = len(curve)
-        if k < self.next_look:
+        if k < self.next_look and not self.free:
             return None
         gained = self.start - curve[-1]
-        lately = curve[-1 - max(1, k // 5)] - curve[-1]  # what is left is hardly less than this
-        if lately > self.tol * gained > 0:
+        lately = (
+            curve[-1 - min(max(1, k // 5), k - 1)] - curve[-1]
+        )  # what is left is hardly less than this
+        if lately > self.tol * gained > 0 and not self.free:
             return None
         gap, enough, digits, n_passes = self.look(curve)
         self.next_look = k + max(1, k // 8, n_passes // 2)

@@ -3,7 +3,7 @@ r"""How far a smooth fit is from its optimum, in units of the objective.
 Near the optimum :math:`F(w) - F^* \approx \tfrac12 g^\top H^{-1} g`, the Newton decrement. The
 quadratic form is summed by conjugate gradients in standardised coordinates; its partial sums
 grow towards the limit, so a sum beyond what is asked for ends the search at once. Products with
-H are differences of gradients: one pass over the data each.
+H take one pass over the data each.
 
 S. Boyd and L. Vandenberghe, "Convex optimization", 2004, section 9.5.1; M. Hestenes and
 E. Stiefel, "Methods of conjugate gradients for solving linear systems", 1952.
@@ -23,6 +23,7 @@ LEAST_PRODUCTS, LEAST_WHITENED = 4, 2
 LEAST_TAIL = 10.0
 LEAST_SHARE, MOST_SHARE = 0.75, 1.33  # of the descent that a parabola foresees
 BENT = 4.0
+FORCING, FORCING_AT_END = 0.25, 1e-4
 
 
 def newton_gap(problem, flat, metric, enough=None, n_threads=1, most_curved=np.inf):
@@ -53,33 +54,128 @@ def newton_gap(problem, flat, metric, enough=None, n_threads=1, most_curved=np.i
     too_much, little = (np.inf, 0.0) if enough is None else (enough, enough)
     gradient, objective = problem.gradient(flat, n_threads)
     free, residual = free_gradient(problem, flat, gradient)
-    split = problem.columns(flat).split
-
-    def pulled(g):
-        """A gradient in standardised coordinates, of those that can move, in place."""
-        metric.pull(*split(g))
-        return np.multiply(g, free, out=g)
-
-    def left(direction):
-        """A direction in standardised coordinates as one of the parameters, a new buffer."""
-        step = direction.copy()
-        metric.leave(*split(step))
-        if not problem.fit_intercept:
-            split(step)[1][...] = 0.0
-        return step
+    inside = Coordinates(problem, metric, free)
 
     def product(direction):
-        """H times a direction in standardised coordinates."""
+        """H times a direction, in coordinates."""
         size = NUDGE / np.linalg.norm(direction)
-        nudged, _ = problem.gradient(flat + size * left(direction), n_threads)
-        return pulled((nudged - gradient) / size)
+        nudged, _ = problem.gradient(flat + size * inside.left(direction), n_threads)
+        return inside.pulled((nudged - gradient) / size)
 
-    r = pulled(residual)
-    p, step, total, previous, small = r.copy(), np.zeros_like(r), 0.0, np.inf, 0
-    rr, missing = r @ r, 0.0
-    if 0.5 * rr / most_curved > too_much:  # no less than this is left
-        return 0.5 * rr / most_curved, objective, 1
+    r = inside.pulled(residual)
+    lowest = 0.5 * (r @ r) / most_curved
+    if lowest > too_much:  # no less than this is left
+        return lowest, objective, 1
     least = LEAST_WHITENED if isinstance(metric, Whitened) else LEAST_PRODUCTS
+
+    def done(n_products, gained, missing, shrunk):
+        return 0.5 * gained > too_much or (n_products >= least and bound(gained, missing) <= little)
+
+    step, gained, missing, n_products = conjugate_gradients(product, r, done)
+    gap = bound(gained, missing)
+    if gap <= too_much and gained > 0 and not isinstance(problem.loss, SquaredError):
+        _, there = problem.gradient(flat + inside.left(step), n_threads)
+        share = 2.0 * (objective - there) / gained
+        if not LEAST_SHARE <= share <= MOST_SHARE:  # no parabola as far as the optimum
+            gap *= BENT
+        n_products += 1
+    return gap, objective, n_products + 1
+
+
+def newton_step(problem, flat, gradient, metric, enough, n_threads=1):
+    """Newton's step by conjugate gradients, and an estimate of F - F* before it.
+
+    Parameters
+    ----------
+    problem : Problem
+        With a smooth loss and an l2 penalty.
+    flat, gradient : ndarray
+        The parameters, and the gradient there.
+    metric : Metric
+        Standardised coordinates.
+    enough : float
+        Where no more than this seems to be left, it is found out.
+    n_threads : int
+
+    Returns
+    -------
+    step : ndarray
+    gap : float
+    """
+    inside = Coordinates(problem, metric)
+    curvature = problem.curvature(flat)
+
+    def product(direction):
+        return inside.pulled(problem.gradient(inside.left(direction), n_threads, curvature)[0])
+
+    def done(n_products, gained, missing, shrunk):
+        if bound(gained, 0.0) > enough:
+            return shrunk <= FORCING
+        return bound(gained, missing) <= enough or shrunk <= FORCING_AT_END
+
+    step, gained, missing, _ = conjugate_gradients(product, inside.pulled(gradient.copy()), done)
+    return inside.left(step), bound(gained, missing)
+
+
+class Coordinates:
+    """Gradients and directions of the parameters in the coordinates of a metric.
+
+    Parameters
+    ----------
+    problem : Problem
+    metric : Metric
+    free : ndarray or float
+        1 where a coordinate can move, else 0.
+    """
+
+    def __init__(self, problem, metric, free=1.0):
+        self.metric, self.free, self.fit_intercept = metric, free, problem.fit_intercept
+        self.split = problem.columns(
+            np.zeros(problem.n_columns * (1 + problem.rows.n_features))
+        ).split
+
+    def pulled(self, gradient):
+        """A gradient in the coordinates, of those that can move, in place."""
+        self.metric.pull(*self.split(gradient))
+        gradient *= self.free
+        return gradient
+
+    def left(self, direction):
+        """A direction in the coordinates as one of the parameters, a new buffer."""
+        step = direction.copy()
+        self.metric.leave(*self.split(step))
+        if not self.fit_intercept:
+            self.split(step)[1][...] = 0.0
+        return step
+
+
+def bound(gained, missing):
+    """How far F is from its least, on the safe side."""
+    return 0.5 * SAFETY * (gained + missing)
+
+
+def conjugate_gradients(product, gradient, done):
+    """Minimise the parabola with a gradient and a Hessian.
+
+    Parameters
+    ----------
+    product : callable
+        The Hessian times a direction.
+    gradient : ndarray
+    done : callable
+        Told the products so far, twice the descent, twice what may be missing of it, and the
+        size of the residual as a share of the first, says whether to stop.
+
+    Returns
+    -------
+    step : ndarray
+    gained, missing : float
+        Twice the descent of the parabola, and twice what may be missing of it.
+    n_products : int
+    """
+    r = gradient
+    p, step, gained, missing, previous, small = r.copy(), np.zeros_like(r), 0.0, 0.0, np.inf, 0
+    rr = first = r @ r
     k = -1
     for k in range(MOST_PRODUCTS if rr > 0 else 0):
         Hp = product(p)
@@ -89,29 +185,19 @@ def newton_gap(problem, flat, metric, enough=None, n_threads=1, most_curved=np.i
         length = rr / curvature
         step -= length * p
         added = length * rr
-        total += added
-        if 0.5 * total > too_much:
-            break
-        # were the next additions to fall as slowly as 1 / k^2
-        missing = max(LEAST_TAIL, 4.0 * k) * max(added, previous)
-        if k + 1 >= least and 0.5 * SAFETY * (total + missing) <= little:
-            break
-        previous, missing = added, 0.0
-        small = small + 1 if added < ENOUGH * total else 0
-        if small == 5:
-            break
+        gained += added
         r = r - length * Hp
         rr, before = r @ r, rr
-        if rr == 0:
+        # were the next additions to fall as slowly as 1 / k^2
+        missing = max(LEAST_TAIL, 4.0 * k) * max(added, previous)
+        if done(k + 1, gained, missing, np.sqrt(rr / first)):
+            break
+        previous, missing = added, 0.0
+        small = small + 1 if added < ENOUGH * gained else 0
+        if small == 5 or rr == 0:
             break
         p = r + rr / before * p
-    gap = 0.5 * SAFETY * (total + missing)
-    if gap <= too_much and total > 0 and not isinstance(problem.loss, SquaredError):
-        _, there = problem.gradient(flat + left(step), n_threads)
-        share = 2.0 * (objective - there) / total
-        if not LEAST_SHARE <= share <= MOST_SHARE:  # no parabola as far as the optimum
-            gap *= BENT
-    return gap, objective, k + 2
+    return step, gained, missing, k + 1
 
 
 def over_kinks(problem, flat):

@@ -22,6 +22,7 @@ from .metric import Metric, Whitened, Within
 from .optimizers import Optimizer
 from .penalties import Penalty
 from .schedules import Schedule
+from .suboptimality import newton_step
 from .whitening import Renewal
 
 LEAST_WORK = 1_000_000  # products of an epoch, about a millisecond
@@ -194,12 +195,31 @@ class Problem:
             total += float(np.average(value, weights=weight))
         return total
 
-    def gradient(self, flat, n_threads=1):
-        """(gradient of the smooth objective at `flat`, the objective): one pass over X."""
-        columns, parts = self.columns(flat), self.slopes()
+    def gradient(self, flat, n_threads=1, parts=None):
+        """(gradient of the smooth objective at `flat`, the objective): one pass over X.
+
+        `parts` stand in for the slopes of the loss.
+        """
+        columns, parts = self.columns(flat), parts or self.slopes()
         gradient, loss = full_sums(self, parts, columns, n_threads)
         penalty = core.smooth(self.prox(), columns, gradient, self.n_rows)
         return gradient, float(loss[0] / self.n_rows + penalty[0])
+
+    def curvature(self, flat):
+        """Slopes that make `gradient` the product of the Hessian at `flat` with a direction."""
+        z = core.scores(self.rows, self.columns(flat), self.order())
+        if self.loss.rowwise:
+            bends = self.loss.predict_proba(z)
+        else:
+            y, bends, h = self.of_kept(self.y), np.empty_like(z), 1e-4 * self.spread
+            for c, score in enumerate(z.T):
+                target = self.target_in(c, y)
+                change = self.loss.slope(target, score + h) - self.loss.slope(target, score - h)
+                bends[:, c] = change / (2.0 * h)
+        target = self.column_target()
+        return slopes.Curvature(
+            self.y, self.sample_weight, [0, len(target)], target, bends, self.loss.rowwise
+        )
 
 
 def enough_for_threads(problem):
@@ -439,7 +459,8 @@ class Part:
         self.flat = {name: self.take(flat) for name, flat in state.buffers().items()}
         self.columns = problem.columns(self.flat["parameters"], own)
         slots = {name: self.flat.get(name, value) for name, value in state.slots.items()}
-        self.rule = rule_of(recipe.optimizer, slots, self.columns, state.metric)
+        metric = None if recipe.optimizer.plans else state.metric
+        self.rule = rule_of(recipe.optimizer, slots, self.columns, metric)
         self.slopes = problem.slopes(own)
         self.prox = problem.prox()
         self.average = {
@@ -502,7 +523,7 @@ def parts_of(problem, recipe, state):
     return [Part(problem, recipe, state, slice(a, b)) for a, b in pairwise(edges)]
 
 
-def train(problem, recipe, state):
+def train(problem, recipe, state, tol=None):
     """Train: yield an `Epoch` after each epoch, for as long as it is asked for.
 
     Parameters
@@ -511,6 +532,9 @@ def train(problem, recipe, state):
     recipe : Recipe
     state : State
         Changed in place; between two epochs it can be copied, pickled and resumed.
+    tol : float or None
+        Below this share of all there is to gain the package's own method looks more closely at
+        what is left.
 
     Yields
     ------
@@ -537,7 +561,7 @@ def train(problem, recipe, state):
             if recipe.shuffle and n_steps > 1:
                 order = problem.order(shuffled(n, int(state.generator.integers(2**63))))
             if by_rows:
-                objective, gradient = full_step(problem, recipe, parts[0], rates, state)
+                objective, gradient = full_step(problem, recipe, parts[0], rates, state, tol)
             else:
                 one = partial(Part.run, args=(batch_size, rates, order, state.t))
                 plans = list((pool.map if pool else map)(one, parts))
@@ -558,13 +582,14 @@ def train(problem, recipe, state):
             pool.shutdown()
 
 
-def full_step(problem, recipe, part, rates, state):
+def full_step(problem, recipe, part, rates, state, tol):
     """One full-batch step, the rows shared out among threads: (objective, gradient)."""
     core.look_ahead(part.rule, part.columns)
     gradient, loss = full_sums(problem, part.slopes, part.columns, recipe.n_threads)
     penalty = core.smooth(part.prox, part.columns, gradient, problem.n_rows)
     objective = float(loss[0] / problem.n_rows + penalty[0])
-    take_in(recipe, part, state, look_around(problem, recipe, state, gradient, objective))
+    found = look_around(problem, recipe, state, gradient, objective, tol)
+    take_in(recipe, part, state, found)
     apply_gradient(part, gradient, rates, state.t)
     return objective, gradient
 
@@ -580,31 +605,51 @@ class Found:
         Other coordinates for the steps.
     reach : float
         Distance that a loss with kinks is averaged over from the next epoch on.
+    step : ndarray or None
+        Newton's step.
+    gap : float
+        How far the objective is from its least, about.
     """
 
     objective: float = np.nan
     metric: Metric | None = None
     reach: float = 0.0
+    step: np.ndarray | None = None
+    gap: float = np.nan
 
 
-def look_around(problem, recipe, state, gradient, objective):
+def look_around(problem, recipe, state, gradient, objective, tol=None):
     """What the package's own full-batch method wants to know beside the gradient."""
     renewal = recipe.renewal
     found = Found(objective, reach=recipe.reach / (1.0 + (state.epoch + 1) / EPOCHS_TO_HALVE))
+    risen = has_risen(recipe, state, objective)
+    if recipe.optimizer.plans and not risen:
+        enough = (tol or 0.0) * max(problem.start[1] - objective, 0.0)
+        found.step, found.gap = newton_step(
+            problem, state.parameters, gradient, state.metric, enough, recipe.n_threads
+        )
     if renewal is not None:
         found.reach = state.reach
-        reference = {"reference": state.slots["reference"][0, 0]}
-        if renewal.due(state, recipe.optimizer.risen(objective, reference)):
+        if renewal.due(state, risen):
             found.metric = renewal.metric(problem, state.parameters, state.reach)
             if renewal.solved(problem, found.metric, gradient, state.reach):
                 found.reach *= 0.5
     return found
 
 
+def has_risen(recipe, state, objective):
+    """Whether an objective is above the one before the last step, which is then taken back."""
+    slots = {"reference": state.slots["reference"][0, 0]}
+    return recipe.optimizer.risen(objective, slots)
+
+
 def take_in(recipe, part, state, found):
     """Go on from what was found."""
     if recipe.optimizer.recovers:
         state.slots["objective"][:, 0] = found.objective
+    if found.step is not None:
+        state.slots["direction"][...] = found.step
+        state.slots["gap"][:, 0] = found.gap
     if found.metric is not None:
         state.metric, state.renewed = found.metric, state.t
         part.rule = rule_of(recipe.optimizer, state.slots, part.columns, found.metric)

@@ -36,5 +36,10 @@ cdef class Softmax(Slopes):
     pass
 
 
+cdef class Curvature(Slopes):
+    cdef const double[:, ::1] bends
+    cdef bint joint
+
+
 cdef class Callback(Slopes):
     cdef object loss

@@ -317,6 +317,41 @@ cdef class Softmax(Slopes):
         return 0
 
 
+cdef class Curvature(Slopes):
+    """The second derivative times the scores, in place of a slope: a gradient with it is a product
+    with the Hessian.
+
+    Parameters
+    ----------
+    bends : ndarray of shape (n, n_columns)
+        Second derivatives in each score, of the rows in the order they come; or, where `joint`,
+        probabilities p, the derivative being diag(p) - pp'.
+    joint : bool
+    """
+
+    def __init__(self, y, sample_weight, model_start, column_target, bends, joint):
+        super().__init__(y, sample_weight, model_start, column_target)
+        self.bends, self.joint = bends, joint
+
+    cdef int compute(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
+                     const double* Z, double* D, double* loss) except -1 nogil:
+        cdef Py_ssize_t i, c, m, row
+        cdef double weight = 1.0, mean
+        for i in range(n):
+            row = order[first + i] if order != NULL else first + i
+            if self.weight != NULL:
+                weight = self.weight[row]
+            for m in range(self.n_models):
+                mean = 0.0
+                if self.joint:
+                    for c in range(self.starts[m], self.starts[m + 1]):
+                        mean += self.bends[first + i, c] * Z[i * self.n_columns + c]
+                for c in range(self.starts[m], self.starts[m + 1]):
+                    D[i * self.n_columns + c] = weight * self.bends[first + i, c] * (
+                        Z[i * self.n_columns + c] - mean)
+        return 0
+
+
 def averaged_slope(loss, y, z, reach):
     """Slope of a loss averaged over scores within `reach`; of the loss itself for 0."""
     if reach == 0:

@@ -25,7 +25,6 @@ from .._core import epoch as core
 from .._core.rows import DenseRows, SparseRows
 from ..auto import DEFAULT_BATCH, bend_at_start, can_whiten, metric_of, recipe_for, stream_recipe
 from ..optimizers import Optimizer
-from ..optimizers.accelerated import Accelerated
 from ..penalties import ElasticNet, Penalty
 from ..schedules import Constant, Schedule
 from ..stopping import NoProgress, Suboptimality, ValidationScore
@@ -37,6 +36,7 @@ from ..train import (
     Recipe,
     State,
     apply_gradient,
+    has_risen,
     look_around,
     take_in,
     train,
@@ -299,7 +299,7 @@ class BaseGD(BaseEstimator):
         best_score, best, reason = -np.inf, None, None
         with held_interrupt() as interrupt, np.errstate(over="ignore", invalid="ignore"):
             rules = self._stopping_rules(problem, X, session, start) if stop else []
-            for record in train(problem, recipe, state):
+            for record in train(problem, recipe, state, self.tol if stop else None):
                 for name in HISTORY:
                     history[name].append(getattr(record, name, np.nan))
                 if watch.diverged(record.objective, state):
@@ -354,7 +354,15 @@ class BaseGD(BaseEstimator):
             gap, *rest = newton_gap(smooth, state.result, metric, enough, n_threads, most_curved)
             return gap + above, *rest
 
-        rules.insert(0, Suboptimality(self.tol, start, gap))
+        def known_gap(enough):
+            """What the last Newton step has shown, if it did not lead up."""
+            gap, objective = state.slots["gap"][0, 0], state.slots["reference"][0, 0]
+            if enough is not None and gap <= enough:
+                _, objective = problem.gradient(state.result, n_threads)
+            return gap, objective, 0
+
+        plans = recipe.optimizer.plans
+        rules.insert(0, Suboptimality(self.tol, start, known_gap if plans else gap, free=plans))
         if session.own:  # its steps are not monotone, and it need not give up
             rules.pop()
         if recipe.reach:  # unless so few rows are near a kink that nothing can be estimated
@@ -480,7 +488,7 @@ class BaseGD(BaseEstimator):
 
     def _become_stream(self, session, problem):
         """Leave the package's own full-batch method, which is for rows that stay the same."""
-        if not (session.own and type(session.recipe.optimizer) is Accelerated):
+        if not (session.own and session.recipe.optimizer.recovers):
             return
         size = {"auto": DEFAULT_BATCH, "full": None}.get(self.batch_size, self.batch_size)
         session.recipe = stream_recipe(problem, session.recipe, session.n_seen, size)
@@ -745,10 +753,10 @@ def kept_rows(weight):
 def last_but_one(problem, state, recipe):
     """The parameters before the last step, if it was too long, else None."""
     _, objective = problem.gradient(state.parameters, recipe.n_threads)
-    if not recipe.optimizer.risen(objective, {"reference": state.slots["reference"][0, 0]}):
+    if not has_risen(recipe, state, objective):
         return None
     before = state.slots["point"].copy()
-    if state.metric is not None:
+    if state.metric is not None and not recipe.optimizer.plans:
         state.metric.leave(*problem.columns(before).split(before))
     return before
 

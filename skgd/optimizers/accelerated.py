@@ -2,14 +2,12 @@
 
 import numpy as np
 
-from .base import Optimizer
+from .recovering import Recovering
 
 GROWTH = 1.1  # of a rate that was lowered, a step
-LEAST_CUT, MOST_CUT = 0.1, 0.7  # of a step that was too long, what is kept
-DIGITS = 1e-10  # of the objective, that tell whether it has risen
 
 
-class Accelerated(Optimizer):
+class Accelerated(Recovering):
     r"""Nesterov's accelerated proximal gradient with adaptive restart, for full batches.
 
     .. math::
@@ -22,8 +20,7 @@ class Accelerated(Optimizer):
     with :math:`\theta` set back to 1 whenever a step turns against the momentum,
     :math:`(y_k - x_{k+1})^\top (x_{k+1} - x_k) > 0`. The rate should be 1 / L, L a bound on the
     curvature. Where two gradients show a larger curvature the rate is lowered. A step is taken
-    back where they show a far larger one, and where the objective, if it is known, has risen
-    along it: the next is as long as the cubic says that has the values and slopes at both ends.
+    back where they show a far larger one, or where the objective, if it is known, has risen.
 
     Parameters
     ----------
@@ -50,21 +47,17 @@ class Accelerated(Optimizer):
     A. Beck and M. Teboulle, "A fast iterative shrinkage-thresholding algorithm for linear
     inverse problems", SIAM J. Imaging Sciences 2(1), 2009, section 4; B. O'Donoghue and
     E. Candès, "Adaptive restart for accelerated gradient schemes", Found. Comput. Math. 15,
-    2015, equation 12; J. Nocedal and S. Wright, "Numerical optimization", 2006, equation 3.59.
+    2015, equation 12.
     """
 
     slots = ("previous", "point", "gradient")
-    linear = True
     scalars = ("theta", "damping", "objective", "reference")
-    recovers = True
 
     def __init__(self, learning_rate=None):
         self.learning_rate = learning_rate
 
     def start(self, name, w):
-        if name in self.slots:
-            return w.copy() if name == "previous" else np.zeros_like(w)
-        return np.full((), np.nan if name in ("objective", "reference") else 1.0)
+        return w.copy() if name == "previous" else super().start(name, w)
 
     def look_ahead(self, params, state):
         theta = float(state[0]["theta"])
@@ -105,30 +98,6 @@ class Accelerated(Optimizer):
         first["damping"][...] = damping
         for slots in state:
             slots["t"] += 1
-
-    def risen(self, objective, slots):
-        """Whether an objective is above that of the last step, if there is one."""
-        reference = slots["reference"]
-        return not (np.isnan(reference) or objective <= reference + DIGITS * abs(reference))
-
-    def too_long(self, params, grads, state):
-        """The share of the last step that would have been right, if the objective rose."""
-        if not self.risen(state[0]["objective"], state[0]):
-            return None
-        risen = float(state[0]["objective"] - state[0]["reference"])
-        before = after = 0.0
-        for w, g, slots in zip(params, grads, state, strict=True):
-            moved = w - slots["point"]
-            before += np.sum(slots["gradient"] * moved)
-            after += np.sum(g * moved)
-        if not np.isfinite(risen + after):
-            return LEAST_CUT
-        if not before < 0 < after:  # momentum may carry uphill
-            return None
-        bent = before + after - 3.0 * risen
-        root = np.sqrt(max(bent * bent - before * after, 0.0))
-        share = 1.0 - (after + root - bent) / (after - before + 2.0 * root)
-        return min(max(share, LEAST_CUT), MOST_CUT)
 
     def curvature(self, params, grads, state):
         """Change of the gradient over change of the point, since the last step."""

@@ -58,6 +58,9 @@ class Optimizer(Component):
         The arguments that the kernel takes, weight_decay and maximize first.
     linear : bool
         Whether the step grows with the gradient, so that it can explode.
+    recovers, plans : bool
+        Whether it takes back steps that were too long, and whether a training loop finds its
+        steps; see `Recovering` and `TruncatedNewton`.
     unit_free : bool
         Whether the rule finds the size of its steps by itself.
     sparse_updates : {"exact", "lazy"}
@@ -70,7 +73,7 @@ class Optimizer(Component):
     scalars = ()
     default_rate = 0.001
     linear = False
-    recovers = False
+    recovers = plans = False
     unit_free = False
     kernel = None
     kernel_arguments = ("weight_decay", "maximize")
