@@ -130,7 +130,8 @@ def recipe_for(
     bend = bend_at_start(problem) if full or precondition is not None else None
     metric = metric_of(problem, X, precondition, bend)
     if full:
-        if many_coordinates(problem) and problem.loss.smooth and unconstrained(problem):
+        wide = problem.rows.n_features >= MOST_WHITENED
+        if wide and problem.loss.smooth and unconstrained(problem):
             rule, schedule = TruncatedNewton(), Constant(1.0)
         else:
             bound = curvature(problem, X, problem.n_rows, metric, bend, GUESS_ROWS, GUESS_STEPS)
@@ -192,12 +193,6 @@ def can_whiten(problem):
     return (
         unconstrained(problem) and d < MOST_WHITENED and problem.n_rows >= LEAST_ROWS_A_COLUMN * d
     )
-
-
-def many_coordinates(problem):
-    """Whether there are too many for the curvature of all that one loss is of."""
-    together = problem.n_columns if problem.loss.rowwise else 1
-    return together * (problem.rows.n_features + 1) > MOST_WHITENED
 
 
 def metric_of(problem, X, precondition, bend):

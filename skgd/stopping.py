@@ -48,7 +48,7 @@ class Suboptimality:
         gap, enough, digits, n_passes = self.look(curve)
         self.next_look = k + max(1, k // 8, n_passes // 2)
         history["suboptimality"][-1] = self.latest
-        if gap > enough:
+        if gap > enough or not np.isfinite(gap):
             return None
         if gap <= digits:
             return "the objective is at the optimum, as far as its digits go"
