@@ -128,10 +128,12 @@ def recipe_for(
         if own:
             precondition = "whiten" if full and can_whiten(problem) else "diagonal"
     bend = bend_at_start(problem) if full or precondition is not None else None
-    metric = metric_of(problem, X, precondition, bend)
+    metric = metric_of(problem, X, precondition, bend, with_prox=full)
     if full:
         wide = problem.rows.n_features >= MOST_WHITENED
-        if wide and problem.loss.smooth and unconstrained(problem):
+        free = unconstrained(problem)
+        whitened = isinstance(metric, Whitened)
+        if (wide and free and problem.loss.smooth and not whitened) or (whitened and not free):
             rule, schedule = TruncatedNewton(), Constant(1.0)
         else:
             bound = curvature(problem, X, problem.n_rows, metric, bend, GUESS_ROWS, GUESS_STEPS)
@@ -142,7 +144,7 @@ def recipe_for(
     recipe = Recipe(rule, schedule, size, shuffle, average_start, metric, n_threads, average_decay)
     if full:
         recipe.renewal = Renewal.of(problem, X, metric, bend)
-        recipe.reach = problem.spread if kinks else 0.0
+        recipe.reach, recipe.bend = problem.spread if kinks else 0.0, bend
     if schedule is None:
         recipe.schedule = named_rule_schedule(problem, X, recipe)
     recipe.schedule = recipe.schedule.complete(problem.loss, alpha)
@@ -155,6 +157,8 @@ def stream_recipe(problem, recipe, n_seen, batch_size):
     A full-batch step a chunk would be few steps, and a metric from a few rows none at all.
     """
     metric = recipe.metric if n_seen >= ENOUGH_FOR_METRIC else None
+    if isinstance(metric, Whitened) and not unconstrained(problem):
+        metric = Metric(metric.scale, metric.shift)
     return replace(
         recipe,
         optimizer=Adam(),
@@ -191,12 +195,18 @@ def can_whiten(problem):
     """Whether correlations are of use, cheap to take, and not those of a handful of rows."""
     d = problem.rows.n_features
     return (
-        unconstrained(problem) and d < MOST_WHITENED and problem.n_rows >= LEAST_ROWS_A_COLUMN * d
+        problem.strengths() is not None
+        and d < MOST_WHITENED
+        and problem.n_rows >= LEAST_ROWS_A_COLUMN * d
     )
 
 
-def metric_of(problem, X, precondition, bend):
-    """The metric that a name means on a problem; `bend` is that of `bend_at_start`."""
+def metric_of(problem, X, precondition, bend, with_prox=False):
+    """The metric that a name means on a problem; `bend` is that of `bend_at_start`.
+
+    There are whitened coordinates for penalties with kinks or bounds only where the method
+    takes its proximal steps by itself.
+    """
     if precondition is None:
         return None
     weight = problem.sample_weight
@@ -209,7 +219,7 @@ def metric_of(problem, X, precondition, bend):
     diagonal = Metric.diagonal(X, weight, problem.fit_intercept, ridge)
     if precondition == "diagonal":
         return diagonal
-    if not unconstrained(problem):
+    if not (unconstrained(problem) or (with_prox and problem.strengths() is not None)):
         raise ValueError(
             f"got precondition='whiten' with penalty={problem.penalty!r}"
             f"{' and positive=True' if problem.positive else ''}, expected one without kinks or "

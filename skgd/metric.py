@@ -60,7 +60,7 @@ class Whitened(Metric):
     r"""Coordinates in which the objective is as curved in every direction:
     :math:`v = L^\top u`, where :math:`L L^\top` is its curvature in (u, c) at some point.
 
-    There is no proximal step for l1 or for bounds in v.
+    There is no proximal step for l1 or for bounds in v; but see `proximal_step`.
 
     Attributes
     ----------
@@ -90,6 +90,11 @@ class Whitened(Metric):
         """(u, c) of all columns as (n_blocks, pieces, q), a copy."""
         both = np.column_stack([coef, intercept])
         return both.reshape(len(self.factor), -1, self.factor.shape[1])
+
+    @property
+    def matrices(self):
+        """The curvatures that this metric is of, over its bend: (n_blocks, q, q)."""
+        return self.factor @ self.factor.transpose(0, 2, 1)
 
     def put(self, blocks, coef, intercept):
         both = blocks.reshape(len(coef), -1)

@@ -76,8 +76,8 @@ class NoProgress:
     Parameters
     ----------
     tol : float
-    start : float
-        F0, as for `Suboptimality`.
+    start : float or None
+        F0, as for `Suboptimality`; None is the objective of the first epoch.
     patience : int
     """
 
@@ -87,6 +87,8 @@ class NoProgress:
 
     def __call__(self, history):
         objective = history["objective"][-1]
+        if self.start is None:
+            self.start = history["objective"][0]
         enough = self.tol * max(self.start - self.best, 0.0) if np.isfinite(self.best) else 0.0
         self.waited = 0 if objective < self.best - enough else self.waited + 1
         self.best = min(self.best, objective)

@@ -12,8 +12,9 @@ E. Stiefel, "Methods of conjugate gradients for solving linear systems", 1952.
 import numpy as np
 
 from ._core import epoch as core
+from ._core import quadratics
 from .losses import SquaredError
-from .metric import Whitened
+from .metric import Metric, Whitened
 
 NUDGE = 1e-4
 MOST_PRODUCTS = 100
@@ -24,6 +25,8 @@ LEAST_TAIL = 10.0
 LEAST_SHARE, MOST_SHARE = 0.75, 1.33  # of the descent that a parabola foresees
 BENT = 4.0
 FORCING, FORCING_AT_END = 0.25, 1e-4
+CAUTION = 1.1  # the curvature is that of a sample
+MOST_WORK, SWEEPS = 10_000_000, (50, 1000)
 
 
 def newton_gap(problem, flat, metric, enough=None, n_threads=1, most_curved=np.inf):
@@ -75,8 +78,7 @@ def newton_gap(problem, flat, metric, enough=None, n_threads=1, most_curved=np.i
     gap = bound(gained, missing)
     if gap <= too_much and gained > 0 and not isinstance(problem.loss, SquaredError):
         _, there = problem.gradient(flat + inside.left(step), n_threads)
-        share = 2.0 * (objective - there) / gained
-        if not LEAST_SHARE <= share <= MOST_SHARE:  # no parabola as far as the optimum
+        if far_from_parabola(objective - there, 0.5 * gained):
             gap *= BENT
         n_products += 1
     return gap, objective, n_products + 1
@@ -100,6 +102,8 @@ def newton_step(problem, flat, gradient, metric, enough, n_threads=1):
     Returns
     -------
     step : ndarray
+    descent : float
+        By how much the parabola falls.
     gap : float
     """
     inside = Coordinates(problem, metric)
@@ -114,7 +118,59 @@ def newton_step(problem, flat, gradient, metric, enough, n_threads=1):
         return bound(gained, missing) <= enough or shrunk <= FORCING_AT_END
 
     step, gained, missing, _ = conjugate_gradients(product, inside.pulled(gradient.copy()), done)
-    return inside.left(step), bound(gained, missing)
+    return inside.left(step), 0.5 * gained, bound(gained, missing)
+
+
+def proximal_step(problem, flat, gradient, metric, bend):
+    """Newton's step where there are soft thresholds or bounds, and its descent.
+
+    Parameters
+    ----------
+    problem : Problem
+    flat, gradient : ndarray
+        The parameters, and the gradient of the smooth part there.
+    metric : Whitened
+        Of the curvature over `bend`.
+    bend : float
+
+    Returns
+    -------
+    step : ndarray
+    descent : float
+        By how much the parabola with the thresholds falls.
+    """
+    _, l1, lower, upper = problem.strengths()
+    split, n_columns = problem.columns(flat).split, problem.n_columns
+    scale, none = metric.scale, np.zeros(n_columns)
+
+    def pieces(coef, intercept):
+        return metric.blocks(np.broadcast_to(coef, (n_columns, len(scale))), intercept)
+
+    start = pieces(split(flat)[0] * scale, none)  # an intercept has neither threshold nor bound
+    pulled = gradient.copy()
+    Metric.pull(metric, *split(pulled))
+    slopes = metric.blocks(*split(pulled))
+    thresholds, low, high = (
+        pieces(l1 / scale, none),
+        pieces(lower * scale, none - np.inf),
+        pieces(upper * scale, none + np.inf),
+    )
+    steps, descent = np.zeros_like(start), 0.0
+    for block, H in enumerate(metric.matrices * (CAUTION * bend)):
+        H = np.ascontiguousarray(H)
+        sweeps = int(np.clip(MOST_WORK / H.size, *SWEEPS))
+        for piece in range(start.shape[1]):
+            at = block, piece
+            steps[at], down = quadratics.minimise(
+                H, slopes[at], start[at], thresholds[at], low[at], high[at], sweeps, 1e-10
+            )
+            descent += down
+    step = np.zeros_like(flat)
+    metric.put(steps, *split(step))
+    if not problem.fit_intercept:
+        split(step)[1][...] = 0.0
+    Metric.leave(metric, *split(step))
+    return step, descent
 
 
 class Coordinates:
@@ -147,6 +203,11 @@ class Coordinates:
         if not self.fit_intercept:
             self.split(step)[1][...] = 0.0
         return step
+
+
+def far_from_parabola(descent, foreseen):
+    """Whether the objective fell otherwise than a parabola does."""
+    return not LEAST_SHARE * foreseen <= descent <= MOST_SHARE * foreseen
 
 
 def bound(gained, missing):

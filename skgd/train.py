@@ -22,11 +22,12 @@ from .metric import Metric, Whitened, Within
 from .optimizers import Optimizer
 from .penalties import Penalty
 from .schedules import Schedule
-from .suboptimality import newton_step
-from .whitening import Renewal
+from .suboptimality import bound, newton_step, proximal_step
+from .whitening import Renewal, mean_above
 
 LEAST_WORK = 1_000_000  # products of an epoch, about a millisecond
 EPOCHS_TO_HALVE = 5  # the reach over kinks
+LEAST_REACH = 1e-5  # as a share of the first
 
 
 def compiled(component):
@@ -271,6 +272,8 @@ class Recipe:
         Distance that a loss with kinks is averaged over in the first epoch; 0 where it is not.
     renewal : Renewal or None
         When to take the coordinates anew.
+    bend : float
+        Curvature of the loss in a score, that whitened coordinates where the fit starts are of.
     """
 
     optimizer: Optimizer
@@ -283,6 +286,11 @@ class Recipe:
     average_decay: float | None = None
     reach: float = 0.0
     renewal: Renewal | None = None
+    bend: float = 1.0
+
+    def less_reach(self, reach):
+        """The distance to average a loss with kinks over once that over a larger one is solved."""
+        return max(0.5 * reach, LEAST_REACH * self.reach)
 
     def rows_of_batch(self, n):
         """Rows of a batch out of n."""
@@ -607,6 +615,8 @@ class Found:
         Distance that a loss with kinks is averaged over from the next epoch on.
     step : ndarray or None
         Newton's step.
+    descent : float
+        By how much a parabola falls along it.
     gap : float
         How far the objective is from its least, about.
     """
@@ -615,6 +625,7 @@ class Found:
     metric: Metric | None = None
     reach: float = 0.0
     step: np.ndarray | None = None
+    descent: float = np.nan
     gap: float = np.nan
 
 
@@ -623,23 +634,42 @@ def look_around(problem, recipe, state, gradient, objective, tol=None):
     renewal = recipe.renewal
     found = Found(objective, reach=recipe.reach / (1.0 + (state.epoch + 1) / EPOCHS_TO_HALVE))
     risen = has_risen(recipe, state, objective)
-    if recipe.optimizer.plans and not risen:
-        enough = (tol or 0.0) * max(problem.start[1] - objective, 0.0)
-        found.step, found.gap = newton_step(
-            problem, state.parameters, gradient, state.metric, enough, recipe.n_threads
-        )
     if renewal is not None:
         found.reach = state.reach
         if renewal.due(state, risen):
             found.metric = renewal.metric(problem, state.parameters, state.reach)
-            if renewal.solved(problem, found.metric, gradient, state.reach):
-                found.reach *= 0.5
+            plans = recipe.optimizer.plans
+            if not plans and renewal.solved(problem, found.metric, gradient, state.reach):
+                found.reach = recipe.less_reach(state.reach)
+    if recipe.optimizer.plans and not risen:
+        plan_step(problem, recipe, state, gradient, objective, tol, found)
     return found
+
+
+def plan_step(problem, recipe, state, gradient, objective, tol, found):
+    """Find Newton's step."""
+    metric = found.metric or state.metric
+    if isinstance(metric, Whitened):
+        found.step, found.descent = proximal_step(
+            problem, state.parameters, gradient, metric, recipe.bend
+        )
+        found.gap = bound(2.0 * found.descent, 0.0)
+        above = mean_above(metric, state.reach)
+        state.slots["slack"][:, 0] = above
+        if state.reach and found.descent <= above:
+            found.reach = recipe.less_reach(state.reach)
+    else:
+        enough = (tol or 0.0) * max(problem.start[1] - objective, 0.0)
+        found.step, found.descent, found.gap = newton_step(
+            problem, state.parameters, gradient, metric, enough, recipe.n_threads
+        )
 
 
 def has_risen(recipe, state, objective):
     """Whether an objective is above the one before the last step, which is then taken back."""
-    slots = {"reference": state.slots["reference"][0, 0]}
+    if not recipe.optimizer.recovers:
+        return False
+    slots = {name: state.slots[name][0, 0] for name in ("reference", "slack")}
     return recipe.optimizer.risen(objective, slots)
 
 
@@ -649,9 +679,10 @@ def take_in(recipe, part, state, found):
         state.slots["objective"][:, 0] = found.objective
     if found.step is not None:
         state.slots["direction"][...] = found.step
-        state.slots["gap"][:, 0] = found.gap
+        state.slots["descent"][:, 0], state.slots["gap"][:, 0] = found.descent, found.gap
     if found.metric is not None:
         state.metric, state.renewed = found.metric, state.t
+    if found.metric is not None and not recipe.optimizer.plans:
         part.rule = rule_of(recipe.optimizer, state.slots, part.columns, found.metric)
         for _, _, params, slots in part.rule.each(part.columns):
             part.rule.optimizer.restart(params, slots)

@@ -26,8 +26,9 @@ MOST_WHITENED = 1000  # columns of a Gram matrix
 MOST_ENTRIES = 2_000_000  # of all of them
 LEAST_ROWS, ROWS_A_COLUMN, ROWS_A_COORDINATE = 5_000, 30, 12
 PASSES = 0.1  # that a Gram matrix may cost, if it needs no more
-PASSES_ONCE = 1.0  # where there is only one
+PASSES_ONCE = 1.0  # where there is only one, or where only rows near a kink are curved
 GROWTH = 0.3
+FLOOR = 0.05
 
 
 def at_start(problem, X, diagonal, ridge):
@@ -70,7 +71,8 @@ def sample(problem, X, diagonal, n_coordinates=1):
         return problem.samples[n_coordinates]
     n, d = problem.n_rows, problem.rows.n_features
     width = (d + 1) * n_coordinates
-    passes = PASSES_ONCE if isinstance(problem.loss, SquaredError) else PASSES
+    rare = isinstance(problem.loss, SquaredError) or not problem.loss.smooth
+    passes = PASSES_ONCE if rare else PASSES
     wanted = max(
         passes * work(problem) / (cost(X) * n_coordinates**2),
         LEAST_ROWS,
@@ -135,17 +137,12 @@ class Renewal:
         return state.renewed < 0 or since >= max(1.0, GROWTH * state.t, 0.25 * self.passes)
 
     def solved(self, problem, metric, gradient, reach):
-        """Whether the mean over the reach is nearer to its optimum than to the loss itself.
-
-        A mean of slopes that jump by J is :math:`J r / 4 (1 - u)^2` above the loss at a distance
-        of u r from the kink, so :math:`h r^2 / 6` in the mean over rows, h being their mean
-        curvature. How far the optimum is the Newton decrement says.
-        """
+        """Whether the mean over the reach is solved well enough, by the Newton decrement."""
         if reach == 0:
             return False
         pulled = gradient.copy()
         metric.pull(*problem.columns(pulled).split(pulled))
-        return pulled @ pulled / (2.0 * self.bend) <= metric.bend * reach**2 / 6.0
+        return pulled @ pulled / (2.0 * self.bend) <= mean_above(metric, reach)
 
     def metric(self, problem, flat, reach=0.0):
         """The coordinates at some parameters; a loss with kinks is averaged over the reach."""
@@ -157,8 +154,11 @@ class Renewal:
             mean = self.bend
             matrices = [softmax_gram(X, rows, weight, problem.loss.predict_proba(z), *place)]
         else:
-            curved = weight * self.bends(problem, problem.y[rows], z, reach)
-            mean = curved.sum()
+            bends = self.bends(problem, problem.y[rows], z, reach)
+            mean = float((weight * bends).sum())
+            if not problem.loss.smooth:  # where a step leads, other rows are near a kink
+                bends += FLOOR * self.bend
+            curved = weight * bends
             matrices = [gram(X, rows, w, *place) for w in curved]
         if not np.isfinite(matrices).all():
             return None
@@ -178,6 +178,15 @@ class Renewal:
             change = problem.loss.slope(target, score + r) - problem.loss.slope(target, score - r)
             found.append(change / (2.0 * r))
         return np.array(found)
+
+
+def mean_above(metric, reach):
+    """How far the mean of a loss over a reach is above it, about.
+
+    Where slopes jump by J it is :math:`J r / 4 (1 - u)^2` at a distance of u r from the kink, so
+    :math:`h r^2 / 6` in the mean over rows, h being their mean curvature.
+    """
+    return metric.bend * reach**2 / 6.0
 
 
 def work(problem):

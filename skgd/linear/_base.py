@@ -23,12 +23,21 @@ from .._compat import Interval, RealNotInt, StrOptions, check_weights
 from .._component import resolve, same, same_settings
 from .._core import epoch as core
 from .._core.rows import DenseRows, SparseRows
-from ..auto import DEFAULT_BATCH, bend_at_start, can_whiten, metric_of, recipe_for, stream_recipe
+from ..auto import (
+    DEFAULT_BATCH,
+    bend_at_start,
+    can_whiten,
+    metric_of,
+    recipe_for,
+    stream_recipe,
+    unconstrained,
+)
+from ..losses import Perceptron
 from ..optimizers import Optimizer
 from ..penalties import ElasticNet, Penalty
 from ..schedules import Constant, Schedule
 from ..stopping import NoProgress, Suboptimality, ValidationScore
-from ..suboptimality import newton_gap, over_kinks
+from ..suboptimality import BENT, far_from_parabola, newton_gap, over_kinks
 from ..train import (
     Found,
     Part,
@@ -333,14 +342,16 @@ class BaseGD(BaseEstimator):
             return []
         if self.early_stopping:
             return [ValidationScore(self.tol, self.n_iter_no_change)]
-        rules = [NoProgress(self.tol, start, self.n_iter_no_change)]
+        # a perceptron has nothing to gain from where it starts
+        from_start = None if isinstance(problem.loss, Perceptron) else start
+        rules = [NoProgress(self.tol, from_start, self.n_iter_no_change)]
         recipe = session.recipe
         if not (problem.loss.smooth or recipe.reach) or problem.strengths() is None:
             return rules
         state, n_threads = session.state, recipe.n_threads
         fallback = None
         if recipe.metric is None:
-            name = "whiten" if can_whiten(problem) else "diagonal"
+            name = "whiten" if can_whiten(problem) and unconstrained(problem) else "diagonal"
             fallback = metric_of(problem, X, name, bend_at_start(problem))
         most_curved = np.inf
         if session.own and not recipe.reach:
@@ -356,9 +367,17 @@ class BaseGD(BaseEstimator):
 
         def known_gap(enough):
             """What the last Newton step has shown, if it did not lead up."""
-            gap, objective = state.slots["gap"][0, 0], state.slots["reference"][0, 0]
-            if enough is not None and gap <= enough:
-                _, objective = problem.gradient(state.result, n_threads)
+            gap, before, foreseen = (
+                state.slots[name][0, 0] for name in ("gap", "reference", "descent")
+            )
+            if enough is not None and gap > enough:
+                return gap, before, 0
+            smooth = replace(problem, reach=state.reach)
+            _, objective = smooth.gradient(state.result, n_threads)
+            if not problem.loss.smooth:
+                gap += over_kinks(smooth, state.result)
+            elif far_from_parabola(before - objective, foreseen):
+                gap *= BENT
             return gap, objective, 0
 
         plans = recipe.optimizer.plans

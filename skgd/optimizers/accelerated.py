@@ -51,7 +51,7 @@ class Accelerated(Recovering):
     """
 
     slots = ("previous", "point", "gradient")
-    scalars = ("theta", "damping", "objective", "reference")
+    scalars = (*Recovering.scalars, "theta", "damping")
 
     def __init__(self, learning_rate=None):
         self.learning_rate = learning_rate

@@ -13,23 +13,24 @@ class Recovering(Optimizer):
 
     A training loop writes the objective where the gradient is taken to the scalar `objective`
     of the first array; `reference` is the one of the last step, `point` and `gradient` are
-    where that began and the gradient there.
+    where that began and the gradient there. A rise by no more than `slack` is none.
     """
 
     slots = ("point", "gradient")
     linear = True
-    scalars = ("objective", "reference")
+    scalars = ("objective", "reference", "slack")
     recovers = True
 
     def start(self, name, w):
         if name in self.slots:
             return np.zeros_like(w)
-        return np.full((), np.nan if name in ("objective", "reference") else 1.0)
+        return np.full((), {"objective": np.nan, "reference": np.nan, "slack": 0.0}.get(name, 1.0))
 
     def risen(self, objective, slots):
         """Whether an objective is above that of the last step, if there is one."""
         reference = slots["reference"]
-        return not (np.isnan(reference) or objective <= reference + DIGITS * abs(reference))
+        highest = reference + DIGITS * abs(reference) + slots["slack"]
+        return not (np.isnan(reference) or objective <= highest)
 
     def too_long(self, params, grads, state):
         """The share of the last step that would have been right, if the objective rose.
