@@ -88,7 +88,7 @@ class Whitened(Metric):
 
     def blocks(self, coef, intercept):
         """(u, c) of all columns as (n_blocks, pieces, q), a copy."""
-        both = np.column_stack([coef, intercept])
+        both = np.ascontiguousarray(np.column_stack([coef, intercept]))
         return both.reshape(len(self.factor), -1, self.factor.shape[1])
 
     @property

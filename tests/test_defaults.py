@@ -215,7 +215,7 @@ def test_whitened_coordinates_need_no_scaling_under_any_rule():
 
 
 @pytest.mark.parametrize("keywords", [{"penalty": "l1"}, {"positive": True}])
-def test_whitened_coordinates_have_no_proximal_step(keywords):
+def test_a_rule_has_no_proximal_step_in_whitened_coordinates(keywords):
     X, y = rows("diabetes")
     with pytest.raises(ValueError, match=r"precondition='whiten'.*try precondition='diagonal'"):
-        GDRegressor(precondition="whiten", **keywords).fit(X, y)
+        GDRegressor(optimizer="sgd", precondition="whiten", **keywords).fit(X, y)
