@@ -112,4 +112,5 @@ def main():
         row(name, options.alpha, options.tol)
 
 
-main()
+if __name__ == "__main__":
+    main()

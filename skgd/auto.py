@@ -9,9 +9,11 @@ a rate                that rate exactly; plain SGD, batches of min(256, n), no m
 an optimizer only     that rule; its own rate, else one from the curvature (SGD) or its default
                       rate times the spread of the targets
 a batch size only     Adam in standardised coordinates, rate falling as 1/sqrt(t)
-nothing               accelerated descent on the full batch, in whitened coordinates up to 1000
-                      columns, if there are 5 times as many rows and no proximal step; else in
-                      standardised ones; a loss with kinks is averaged over a falling distance
+nothing               full batch: up to 1000 columns, with 5 times as many rows, accelerated
+                      descent in whitened coordinates, or Newton steps in them where a penalty has
+                      thresholds or bounds; with more columns Newton steps by conjugate gradients
+                      for smooth objectives; else accelerated descent in standardised coordinates.
+                      A loss with kinks is averaged over a falling distance
 nothing, a stream     from the second, different chunk of `partial_fit` on: Adam as above
 ====================  ===============================================================
 

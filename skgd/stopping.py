@@ -77,7 +77,7 @@ class NoProgress:
     ----------
     tol : float
     start : float or None
-        F0, as for `Suboptimality`; None is the objective of the first epoch.
+        F0, as for `Suboptimality`; None is the highest objective so far.
     patience : int
     """
 
@@ -87,12 +87,11 @@ class NoProgress:
 
     def __call__(self, history):
         objective = history["objective"][-1]
-        if self.start is None:
-            self.start = history["objective"][0]
-        enough = self.tol * max(self.start - self.best, 0.0) if np.isfinite(self.best) else 0.0
+        start = max(history["objective"]) if self.start is None else self.start
+        enough = self.tol * max(start - self.best, 0.0) if np.isfinite(self.best) else 0.0
         self.waited = 0 if objective < self.best - enough else self.waited + 1
         self.best = min(self.best, objective)
-        high = max(self.start, history["objective"][0])
+        high = max(start, history["objective"][0])
         climbing = objective > high + 0.1 * abs(high)  # it diverges, or will come back
         if self.waited < self.patience or climbing:
             return None

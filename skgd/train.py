@@ -27,6 +27,7 @@ from .whitening import Renewal, mean_above
 
 LEAST_WORK = 1_000_000  # products of an epoch, about a millisecond
 EPOCHS_TO_HALVE = 5  # the reach over kinks
+NUDGE = 1e-4  # in scores, as a share of their spread
 LEAST_REACH = 1e-5  # as a share of the first
 
 
@@ -212,7 +213,7 @@ class Problem:
         if self.loss.rowwise:
             bends = self.loss.predict_proba(z)
         else:
-            y, bends, h = self.of_kept(self.y), np.empty_like(z), 1e-4 * self.spread
+            y, bends, h = self.of_kept(self.y), np.empty_like(z), NUDGE * self.spread
             for c, score in enumerate(z.T):
                 target = self.target_in(c, y)
                 change = self.loss.slope(target, score + h) - self.loss.slope(target, score - h)

@@ -12,8 +12,15 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from scipy.optimize import minimize
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine, make_regression
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_iris,
+    load_wine,
+    make_regression,
+)
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import ElasticNet, LinearRegression
 
 from skgd import GDClassifier, GDRegressor
 from skgd.losses import Loss, Multinomial
@@ -219,3 +226,99 @@ def test_a_rule_has_no_proximal_step_in_whitened_coordinates(keywords):
     X, y = rows("diabetes")
     with pytest.raises(ValueError, match=r"precondition='whiten'.*try precondition='diagonal'"):
         GDRegressor(optimizer="sgd", precondition="whiten", **keywords).fit(X, y)
+
+
+def wide(loss):
+    """Sparse counts of 3000 words in 1500 documents, as they come, and a target."""
+    rng = np.random.default_rng(0)
+    X = sp.random_array((1500, 3000), density=0.02, rng=rng).tocsr()
+    X.data = np.ceil(X.data * 5) * np.geomspace(0.01, 10, 3000)[X.indices]
+    z = X @ (rng.normal(size=3000) / np.geomspace(0.01, 10, 3000))
+    if loss == "multinomial":
+        return X, np.digitize(z, np.quantile(z, [0.3, 0.6]))
+    if loss in TWO_CLASSES:
+        return X, np.where(z + rng.normal(size=1500) > 0, 1.0, -1.0)
+    return X, rng.poisson(np.exp(z / z.std())) if loss == "poisson" else z
+
+
+@pytest.mark.parametrize(
+    "loss", ["log_loss", "multinomial", "squared_error", "poisson", "squared_hinge"]
+)
+def test_the_optimum_is_reached_where_there_are_very_many_columns(loss):
+    X, y = wide(loss)
+    model = estimator(loss, alpha=1e-2).fit(X, y)
+    tight = estimator(loss, alpha=1e-2, tol=1e-9).fit(X, y)
+    assert type(model.optimizer_).__name__ == "TruncatedNewton"
+    assert model.n_iter_ < 20
+    value = Multinomial() if loss == "multinomial" else Loss.registry[loss]()
+
+    def objective(coef, intercept):
+        z = X @ np.atleast_2d(coef).T + intercept
+        z = z if loss == "multinomial" else z[:, 0]
+        return value.value(y, z).mean() + 1e-2 / 2 * np.sum(np.square(coef))
+
+    best = objective(tight.coef_, tight.intercept_)
+    # at the optimum all slopes are zero
+    assert np.abs(tight.compute_gradients(X, y)[0]).max() < 1e-4 * max(1.0, np.std(y))
+    start = tight.loss_curve_[0]
+    assert objective(model.coef_, model.intercept_) - best <= 1e-3 * (start - best)
+    assert best <= start
+
+
+@pytest.mark.parametrize("name", ["cancer", "diabetes", "rare"])
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.3])
+def test_thresholds_on_raw_data_are_those_of_coordinate_descent(name, l1_ratio):
+    X, y = rows(name)
+    alpha = 0.05 * np.abs((X - X.mean(axis=0)).T @ (y - y.mean())).max() / len(y)
+    keywords = {"alpha": alpha, "l1_ratio": l1_ratio}
+    theirs = ElasticNet(**keywords, tol=1e-12, max_iter=1_000_000).fit(X, y)
+    ours = GDRegressor(penalty="elasticnet", **keywords, tol=1e-9, random_state=0).fit(X, y)
+    np.testing.assert_allclose(ours.predict(X), theirs.predict(X), atol=1e-4 * np.std(y))
+    assert (ours.coef_ == 0).sum() == (theirs.coef_ == 0).sum()
+    assert ours.n_iter_ < 40
+
+
+@pytest.mark.parametrize("name", ["diabetes", "cancer"])
+def test_coefficients_that_must_not_be_negative_are_those_of_least_squares(name):
+    X, y = rows(name)
+    ours = GDRegressor(positive=True, alpha=0.0, tol=1e-9, random_state=0).fit(X, y)
+    theirs = LinearRegression(positive=True).fit(X, y)
+    assert (ours.coef_ >= 0).all()
+    np.testing.assert_allclose(ours.predict(X), theirs.predict(X), atol=1e-4 * np.std(y))
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "squared_hinge", "squared_error", "poisson"])
+def test_repeated_and_reordered_rows_give_the_same_predictions(loss):
+    X, y = rows("cancer" if loss in TWO_CLASSES else "diabetes")
+    if loss in TWO_CLASSES:
+        y = np.where(y == 1, 1.0, -1.0)
+    model = estimator(loss, tol=1e-9, alpha=1e-2).fit(X, y)
+    twice = estimator(loss, tol=1e-9, alpha=1e-2).fit(np.vstack([X, X]), np.append(y, y))
+    order = np.random.default_rng(0).permutation(len(y))
+    other = estimator(loss, tol=1e-9, alpha=1e-2).fit(X[order], y[order])
+
+    def scores(fitted):
+        return X @ np.ravel(fitted.coef_) + fitted.intercept_
+
+    for twin in (twice, other):
+        np.testing.assert_allclose(scores(twin), scores(model), atol=1e-6 * np.std(scores(model)))
+
+
+@pytest.mark.parametrize(
+    "loss", ["log_loss", "hinge", "squared_hinge", "modified_huber", "perceptron"]
+)
+def test_separable_classes_without_a_penalty_end_with_a_sentence(loss):
+    rng = np.random.default_rng(0)
+    y = np.repeat([-1.0, 1.0], 100)
+    X = (rng.normal(size=(200, 3)) + 5 * y[:, np.newaxis]) * [1e-3, 1.0, 1e3]
+    model = GDClassifier(loss, alpha=0.0, random_state=0).fit(X, y)
+    assert model.score(X, y) == 1
+    assert model.n_iter_ < 50
+    assert re.match("the objective is|no further progress", model.stop_reason_)
+
+
+def test_a_perceptron_stops_on_a_plateau():
+    X, y = load_iris(return_X_y=True)
+    model = GDClassifier("perceptron", random_state=0).fit(X, y)
+    assert model.stop_reason_.startswith("no further progress")
+    assert model.score(X, y) > 0.9

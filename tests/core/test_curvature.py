@@ -1,0 +1,123 @@
+"""What Newton's method and whitened coordinates are made of, held to plain formulas."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from scipy.optimize import minimize
+
+from skgd import GDClassifier, GDRegressor
+from skgd._core import quadratics
+from skgd.data.gram import gram, softmax_gram, squares
+from skgd.losses import Loss, Multinomial
+from skgd.whitening import sample
+
+RNG = np.random.default_rng(0)
+PLACE = RNG.normal(size=6), RNG.uniform(0.5, 2.0, 6)  # shift, scale
+
+
+def rows(dtype=np.float64, density=0.2):
+    X = sp.random_array((40, 6), density=density, rng=np.random.default_rng(1)).toarray()
+    return X.astype(dtype)
+
+
+def standardised(X, shift, scale):
+    return np.column_stack([(X - shift) / scale, np.ones(len(X))])
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array, sp.csr_matrix])
+def test_a_gram_matrix_is_its_sum(dtype, container):
+    X, picked = rows(dtype), np.array([3, 5, 30, 39], dtype=np.uint32)
+    weight = RNG.uniform(0, 1, 4)
+    u = standardised(X[picked].astype(float), *PLACE)
+    np.testing.assert_allclose(
+        gram(container(X), picked, weight, *PLACE), u.T @ (u * weight[:, np.newaxis]), atol=1e-12
+    )
+    np.testing.assert_allclose(
+        squares(container(X), *PLACE), np.sum(standardised(X, *PLACE)[:, :-1] ** 2, axis=1),
+        rtol=1e-6,
+    )  # fmt: skip
+
+
+def test_the_gram_matrix_of_a_softmax_is_its_hessian():
+    X, K = rows(), 3
+    z = RNG.normal(size=(40, K))
+    p, weight = Multinomial().predict_proba(z), RNG.uniform(0, 1, 40)
+    found = softmax_gram(X, np.arange(40, dtype=np.uint32), weight, p, *PLACE).reshape(K, 7, K, 7)
+    u, h = standardised(X, *PLACE), 1e-5
+    for k in range(K):
+        nudge = h * np.eye(K)[k]
+        y = np.zeros(40)
+        bent = (Multinomial().slope(y, z + nudge) - Multinomial().slope(y, z - nudge)) / (2 * h)
+        alike = np.mean(p * (1 - p), axis=1)
+        for other in range(K):
+            own = weight * (bent[:, other] + alike / K)
+            np.testing.assert_allclose(
+                found[k, :, other], u.T @ (u * own[:, np.newaxis]), atol=1e-8
+            )
+
+
+SMOOTH = sorted(name for name, loss in Loss.registry.items() if loss().smooth)
+
+
+@pytest.mark.parametrize("loss", [*SMOOTH, "multinomial"])
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
+def test_a_product_with_the_hessian_is_a_difference_of_gradients(loss, container):
+    X = rows(density=0.6)
+    y = np.arange(40) % (3 if loss == "multinomial" else 2) + (loss == "gamma")
+    weight = RNG.uniform(0.5, 2.0, 40)
+    made = loss
+    if loss == "multinomial":
+        made, kind = "log_loss", GDClassifier
+    else:
+        kind = GDRegressor if Loss.registry[loss]().task == "regression" else GDClassifier
+    model = kind(made, alpha=0.1)
+    model._validate_params()
+    X_, y_ = model._check_X(container(X), y, reset=True)
+    problem = model._problem(X_, model._encode(y_, weight, True), weight / weight.mean(), None)
+    flat = RNG.normal(size=problem.n_columns * 7)
+    direction = RNG.normal(size=flat.shape)
+    product, _ = problem.gradient(direction, parts=problem.curvature(flat))
+    h = 1e-5
+    up, down = (problem.gradient(flat + side * direction)[0] for side in (h, -h))
+    np.testing.assert_allclose(product, (up - down) / (2 * h), rtol=1e-4, atol=1e-4)
+
+
+def test_a_parabola_with_thresholds_and_bounds_is_minimised():
+    factor = RNG.normal(size=(8, 5))
+    H, g, start = factor.T @ factor, RNG.normal(size=5) * 5, RNG.normal(size=5)
+    l1 = np.array([0.0, 0.5, 5.0, 0.5, 0.0])
+    low, high = np.array([-np.inf, -np.inf, -np.inf, 0.0, -0.1]), np.full(5, np.inf)
+    start[3:] = 0.1, 0.2
+    step, descent = quadratics.minimise(H, g, start, l1, low, high, 10_000, 1e-12)
+
+    def parabola(v):
+        return g @ (v - start) + (v - start) @ H @ (v - start) / 2 + l1 @ np.abs(v)
+
+    end = start + step
+    assert descent == pytest.approx(parabola(start) - parabola(end))
+    slope = g + H @ step
+    inside = (end != 0) & (end > low)
+    np.testing.assert_allclose((slope + l1 * np.sign(end))[inside], 0, atol=1e-9)
+    assert np.all(np.abs(slope[(end == 0) & (low < 0)]) <= l1[(end == 0) & (low < 0)] + 1e-9)
+    bounds = [*zip(low, high, strict=True)]
+    other = minimize(parabola, np.maximum(end, low), bounds=bounds, method="Nelder-Mead").fun
+    assert parabola(end) <= other + 1e-9
+
+
+def test_rows_that_alone_show_something_of_a_column_are_in_the_sample():
+    X = np.random.default_rng(0).normal(size=(20_000, 60))
+    X[:, 0] = 0.0
+    X[[7, 9999], 0] = 1.0
+    model = GDRegressor(random_state=0)
+    model._validate_params()
+    y = np.zeros(len(X))
+    problem = model._problem(X, y, None, None)
+    problem.loss = Loss.registry["poisson"]()
+    session = GDRegressor("squared_error", precondition="diagonal", max_iter=1, tol=None).fit(X, y)
+    picked, weight = sample(problem, X, session._session.recipe.metric)
+    assert len(picked) < 10_000
+    assert {7, 9999} <= set(picked.tolist())
+    assert weight.sum() == pytest.approx(1)
+    mean = weight @ X[picked]
+    np.testing.assert_allclose(mean[1:], X.mean(axis=0)[1:], atol=0.1)
