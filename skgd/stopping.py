@@ -88,6 +88,8 @@ class NoProgress:
     def __call__(self, history):
         objective = history["objective"][-1]
         start = max(history["objective"]) if self.start is None else self.start
+        if self.start is None and len(history["objective"]) == 1:  # least where it starts
+            return None
         enough = self.tol * max(start - self.best, 0.0) if np.isfinite(self.best) else 0.0
         self.waited = 0 if objective < self.best - enough else self.waited + 1
         self.best = min(self.best, objective)

@@ -303,7 +303,7 @@ class BaseGD(BaseEstimator):
         best_intercept, start = problem.start
         watch = Watch(problem, start, best_intercept, recipe.optimizer, session.size)
         session.size = watch.size
-        begun = state.parameters.copy()
+        begun = state.parameters.copy(), copy.deepcopy(state.generator)
         history = {name: [] for name in HISTORY}
         best_score, best, reason = -np.inf, None, None
         with held_interrupt() as interrupt, np.errstate(over="ignore", invalid="ignore"):

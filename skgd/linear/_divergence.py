@@ -1,5 +1,6 @@
 """When a fit has left all bounds, and a rate at which it would not have."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ FAR_AT_END = 10.0
 FAR_AT_END_BOUNDED = 1e3  # a loss of bounded slope can't grow exponentially, and may return
 TRIES = 40
 TRIAL_EPOCHS = 20
+ENOUGH = 0.5  # of the descent at the next lower rate
 
 
 class Watch:
@@ -78,8 +80,8 @@ def divergence_error(problem, recipe, watch, begun, epoch, learning_rate):
     problem : Problem
     recipe : Recipe
     watch : Watch
-    begun : ndarray
-        The parameters at which the fit began.
+    begun : tuple (ndarray, Generator)
+        The parameters and the generator with which the fit began.
     epoch : int
     learning_rate : float
         The last rate.
@@ -107,30 +109,41 @@ def divergence_error(problem, recipe, watch, begun, epoch, learning_rate):
 
 
 def stable_rate(problem, recipe, watch, begun):
-    """The first of rate/4, rate/16, ... at which the same fit runs and descends, or None."""
-    schedule = recipe.schedule
+    """The first of rate/4, rate/16, ... at which the same fit runs, descends, and not much less
+    than at the next two, or None."""
+    found = []
     for power in range(1, TRIES + 1):
-        factor = 0.25**power
-        if schedule.rate_arguments:
-            trial_schedule = schedule.scaled(factor)
-        else:  # no argument to scale: the user will write a number
-            trial_schedule = Constant(schedule.base_rate * factor)
-        if runs(problem, recipe, trial_schedule, watch, begun):
-            return trial_schedule.base_rate
-    return None
+        schedule = scaled(recipe.schedule, 0.25**power)
+        descent = descent_at(schedule, problem, recipe, watch, begun)
+        if found or descent > 0:
+            found.append((descent, schedule.base_rate))
+        if len(found) > 2:
+            if found[0][0] >= ENOUGH * max(found)[0]:
+                break
+            del found[0]
+    return found[0][1] if found and found[0][0] > 0 else None
 
 
-def runs(problem, recipe, schedule, watch, begun):
-    """Whether a fit at this schedule stays in bounds and ends below where it began."""
+def scaled(schedule, factor):
+    """The schedule at a share of its rates."""
+    if schedule.rate_arguments:
+        return schedule.scaled(factor)
+    return Constant(schedule.base_rate * factor)  # no argument to scale: the user writes a number
+
+
+def descent_at(schedule, problem, recipe, watch, begun):
+    """By how much a fit at this schedule lowers the objective in a few epochs, or -inf if it
+    does not stay in bounds or ends above zero coefficients and the best intercept."""
     recipe = replace(recipe, schedule=schedule)
-    state = State.begin(problem, recipe, np.random.default_rng(0))
-    state.parameters[:] = begun
+    parameters, generator = begun
+    state = State.begin(problem, recipe, copy.deepcopy(generator))
+    state.parameters[:] = parameters
     with np.errstate(all="ignore"):
-        _, first = problem.gradient(begun)
+        _, first = problem.gradient(parameters)
         for epoch, record in enumerate(train(problem, recipe, state), start=1):
             if watch.diverged(record.objective, state):
-                return False
+                return -np.inf
             if epoch == TRIAL_EPOCHS:
                 break
         _, now = problem.gradient(state.parameters)
-    return bool(now <= max(first, watch.start) and np.isfinite(now))
+    return first - now if now <= max(first, watch.start) else -np.inf

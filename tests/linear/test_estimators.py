@@ -13,8 +13,14 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.base import clone
-from sklearn.datasets import make_classification, make_regression
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    make_classification,
+    make_regression,
+)
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.preprocessing import StandardScaler
 
 from skgd import DivergenceError, GDClassifier, GDRegressor
 from skgd._component import resolve
@@ -830,3 +836,36 @@ def test_a_loss_object_is_not_changed_by_a_fit():
     assert model.optimizer_ is not optimizer
     for component in (loss, optimizer, schedule):
         assert vars(component) == vars(type(component)(**component.get_params()))
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson", "log_loss", "squared_hinge"])
+@pytest.mark.parametrize("batch_size", [1, 32, "full"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("penalty", ["l2", "l1"])
+def test_the_stable_rate_leads_down(loss, batch_size, optimizer, scale, penalty):
+    kind, load = GDRegressor, load_diabetes
+    if Loss.registry[loss]().task == "classification":
+        kind, load = GDClassifier, load_breast_cancer
+    X, y = load(return_X_y=True)
+    X = StandardScaler().fit_transform(X) * scale
+    model = kind(
+        loss, batch_size=batch_size, optimizer=optimizer, penalty=penalty, learning_rate=1e4,
+        max_iter=20, tol=None, random_state=0,
+    )  # fmt: skip
+    try:
+        model.fit(X, y)
+    except DivergenceError as error:
+        model.set_params(learning_rate=error.stable_learning_rate).fit(X, y)
+    else:
+        return  # as far as it goes in 20 epochs, this rate does
+    target = np.where(y == 1, 1.0, -1.0) if kind is GDClassifier else y
+    value = Loss.registry[loss]().value
+
+    def objective(coef, intercept):
+        return value(target, X @ np.ravel(coef) + intercept).mean()
+
+    start = objective(np.zeros(X.shape[1]), 0.0)
+    best = kind(loss, penalty=penalty, random_state=0).fit(X, y)
+    gained = start - objective(model.coef_, model.intercept_)
+    assert gained > 0.05 * (start - objective(best.coef_, best.intercept_))
