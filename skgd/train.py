@@ -27,6 +27,7 @@ from .whitening import Renewal, mean_above
 
 LEAST_WORK = 1_000_000  # products of an epoch, about a millisecond
 EPOCHS_TO_HALVE = 5  # the reach over kinks
+BLOCK = 20_000  # rows
 NUDGE = 1e-4  # in scores, as a share of their spread
 LEAST_REACH = 1e-5  # as a share of the first
 
@@ -209,15 +210,17 @@ class Problem:
 
     def curvature(self, flat):
         """Slopes that make `gradient` the product of the Hessian at `flat` with a direction."""
-        z = core.scores(self.rows, self.columns(flat), self.order())
-        if self.loss.rowwise:
-            bends = self.loss.predict_proba(z)
-        else:
-            y, bends, h = self.of_kept(self.y), np.empty_like(z), NUDGE * self.spread
+        bends = core.scores(self.rows, self.columns(flat), self.order())
+        y, h = self.of_kept(self.y), NUDGE * self.spread
+        for first in range(0, len(bends), BLOCK):
+            z, part = bends[first : first + BLOCK], y[first : first + BLOCK]
+            if self.loss.rowwise:
+                z[...] = self.loss.predict_proba(z)
+                continue
             for c, score in enumerate(z.T):
-                target = self.target_in(c, y)
+                target = self.target_in(c, part)
                 change = self.loss.slope(target, score + h) - self.loss.slope(target, score - h)
-                bends[:, c] = change / (2.0 * h)
+                score[...] = change / (2.0 * h)
         target = self.column_target()
         return slopes.Curvature(
             self.y, self.sample_weight, [0, len(target)], target, bends, self.loss.rowwise

@@ -67,3 +67,21 @@ def squares(const real[:, ::1] X, const double[::1] shift, const double[::1] sca
                 total = total + value * value
             out[i] = total
     return found
+
+
+def sparse_squares(const real[::1] data, const index[::1] indices, const index[::1] indptr,
+                   const double[::1] shift, const double[::1] scale):
+    """`squares` of sparse rows."""
+    cdef Py_ssize_t n = indptr.shape[0] - 1, i, k
+    centre = np.asarray(shift) / np.asarray(scale)
+    found = np.full(n, centre @ centre)
+    inverse = 1.0 / np.asarray(scale)
+    cdef double[::1] out = found
+    cdef const double[::1] by = inverse, at = centre
+    cdef double value
+    with nogil:
+        for i in range(n):
+            for k in range(indptr[i], indptr[i + 1]):
+                value = data[k] * by[indices[k]]
+                out[i] += value * (value - 2.0 * at[indices[k]])
+    return found

@@ -100,8 +100,5 @@ def softmax_gram(X, rows, weight, probabilities, shift, scale):
 def squares(X, shift, scale):
     """Squared lengths of the rows, :math:`\\lVert (x - shift) / scale \\rVert^2`."""
     if sp.issparse(X):
-        shift = shift / scale
-        values = X.data / scale[X.indices]
-        change = sp.csr_array((values * (values - 2.0 * shift[X.indices]), X.indices, X.indptr))
-        return change.sum(axis=1) + shift @ shift
+        return grams.sparse_squares(X.data, X.indices, X.indptr, shift, scale)
     return grams.squares(X, shift, scale)
