@@ -17,6 +17,7 @@ from _optimum import Objective
 from defaults import TASKS, data
 
 import skgd.auto
+import skgd.problem
 import skgd.train
 from skgd import GDClassifier, GDRegressor
 
@@ -53,14 +54,17 @@ METHODS = [
 def passes_to(marks, model, X, y, weight, start, best, most):
     """(passes to each mark or None, seconds to the second one)."""
     count = [0]
-    sums = skgd.train.full_sums
+    sums = skgd.problem.full_sums
 
     def counted(*args):
         count[0] += 1
         return sums(*args)
 
     found, seconds, begun = [None] * len(marks), None, time.process_time()
-    with mock.patch.object(skgd.train, "full_sums", counted):
+    with (
+        mock.patch.object(skgd.train, "full_sums", counted),
+        mock.patch.object(skgd.problem, "full_sums", counted),
+    ):
         while count[0] < most and None in found:
             model.fit(X, y, sample_weight=weight)
             left = (model.loss_curve_[0] - best) / (start - best)

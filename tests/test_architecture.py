@@ -21,7 +21,7 @@ FLOORS = [
     {"linear"},
     {"auto"},
     {"suboptimality", "stopping", "train"},
-    {"whitening"},
+    {"whitening", "problem"},
     {"metric", "data"},
     {"optimizers"},
     {"schedules", "losses", "penalties"},

@@ -35,13 +35,13 @@ from ..auto import (
 from ..losses import Perceptron
 from ..optimizers import Optimizer
 from ..penalties import ElasticNet, Penalty
+from ..problem import Problem
 from ..schedules import Constant, Schedule
 from ..stopping import NoProgress, Suboptimality, ValidationScore
 from ..suboptimality import BENT, far_from_parabola, newton_gap, over_kinks
 from ..train import (
     Found,
     Part,
-    Problem,
     Recipe,
     State,
     apply_gradient,

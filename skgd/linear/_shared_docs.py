@@ -25,9 +25,9 @@ power_t : float, default={power_t}
     Exponent of ``"invscaling"``.
 precondition : {"auto", "diagonal", "whiten"} or None, default="auto"
     Metric of the steps, never of the objective: ``"diagonal"`` steps as if the columns were
-    standardised, ``"whiten"`` as if they were uncorrelated too, which costs a Cholesky factor of
-    the columns and has no proximal step for l1 or bounds; ``"auto"`` is one of the two where the
-    package chooses the method, else None.
+    standardised, ``"whiten"`` as if the objective were as curved in every direction, which costs a
+    Cholesky factor of the columns, and which only the package's own method combines with l1 or
+    bounds; ``"auto"`` is one of the two where the package chooses the method, else None.
 batch_size : {"auto", "full"}, int or float, default="auto"
     Rows of a step: ``"full"`` is batch, 1 stochastic and an int minibatch gradient descent; a
     float in (0, 1) is that share of the rows; ``"auto"`` is min(256, n) where `learning_rate`

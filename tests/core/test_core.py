@@ -15,8 +15,8 @@ from skgd._core import epoch, proxes, rules, slopes
 from skgd.losses import Loss, Multinomial
 from skgd.optimizers import SGD, Adam, Optimizer
 from skgd.penalties import L2, Penalty
+from skgd.problem import Problem
 from skgd.schedules import Schedule
-from skgd.train import Problem
 
 N, D = 60, 12
 NO_BOUND = (-np.inf, np.inf)

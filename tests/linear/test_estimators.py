@@ -514,7 +514,7 @@ def test_sparse_coefficients_predict_the_same_and_densify_undoes_them(estimator,
     ids=str,
 )
 def test_two_threads_are_one(estimator, settings, container, monkeypatch):
-    monkeypatch.setattr("skgd.train.LEAST_WORK", 0)  # else so few rows are left to one thread
+    monkeypatch.setattr("skgd.problem.LEAST_WORK", 0)  # else so few rows are left to one thread
     settings = dict(settings)
     X, y = data(estimator, n=501, n_targets=settings.pop("n_targets", 1))
     weight = np.random.default_rng(0).integers(0, 3, len(y)).astype(float)

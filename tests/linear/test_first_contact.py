@@ -7,7 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import scale
 
 from skgd import GDClassifier, GDRegressor
-from skgd.train import LEAST_WORK
+from skgd.problem import LEAST_WORK
 
 
 def cancer():

@@ -178,7 +178,7 @@ def test_a_rule_without_a_kernel_sees_the_same_clipped_gradients(limits):
 
 
 def test_one_norm_holds_for_columns_that_several_threads_would_share(monkeypatch):
-    monkeypatch.setattr("skgd.train.LEAST_WORK", 0)
+    monkeypatch.setattr("skgd.problem.LEAST_WORK", 0)
     X, y = data()
     y = np.column_stack([y, -y, y**2])
     model = GDRegressor(

@@ -1,0 +1,240 @@
+"""What is minimised: an objective over data, its gradient and its curvature."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from ._core import epoch as core
+from ._core import proxes, slopes
+from ._core.columns import Columns
+from .losses import Loss
+from .penalties import Penalty
+
+LEAST_WORK = 1_000_000  # products of an epoch, about a millisecond
+BLOCK = 20_000  # rows
+NUDGE = 1e-4  # in scores, as a share of their spread
+
+
+def compiled(component):
+    """Name of the compiled version of a component, or None; a subclass does not inherit it."""
+    return type(component).__dict__.get("kernel")
+
+
+@dataclass
+class Problem:
+    """An objective over data: weighted mean of the losses + alpha * penalty.
+
+    Attributes
+    ----------
+    rows : Rows
+    y : float64 ndarray of shape (n, n_targets)
+    sample_weight : float64 ndarray of shape (n,) with mean 1, or None
+    loss, penalty : Loss, Penalty
+    alpha : float
+    positive : bool
+        Whether coefficients must not be negative.
+    fit_intercept : bool
+    n_columns : int
+    classes : float64 ndarray of shape (n_columns,) or None
+        For one score a class, the value of y that is the positive one of each column.
+    kept : uint32 ndarray or None
+        The rows to train on, in ascending order; None is all. Others are never read.
+    labels : float64 ndarray or None
+        The distinct values of y, ascending, where it is a class.
+    reach : float
+        Slopes are those of the loss averaged over scores this far to both sides, if above 0.
+    samples : dict
+        Rows that curvatures are taken from, as they were needed.
+    """
+
+    rows: object
+    y: np.ndarray
+    sample_weight: np.ndarray | None
+    loss: Loss
+    penalty: Penalty
+    alpha: float
+    positive: bool
+    fit_intercept: bool
+    n_columns: int
+    classes: np.ndarray | None = None
+    kept: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    reach: float = 0.0
+    samples: dict = field(default_factory=dict, repr=False)
+
+    @property
+    def n_rows(self):
+        return self.rows.n_rows if self.kept is None else len(self.kept)
+
+    def order(self, shuffled_rows=None):
+        """Row numbers in the given order of the kept rows; None is 0, 1, ..."""
+        if self.kept is None or shuffled_rows is None:
+            return self.kept if shuffled_rows is None else shuffled_rows
+        return self.kept[shuffled_rows]
+
+    def of_kept(self, array):
+        """The entries of the kept rows in an array of all rows, or None for None."""
+        return array if array is None or self.kept is None else array[self.kept]
+
+    def columns(self, flat, own=slice(None)):
+        """Parameters of all columns, or of some, in a buffer that holds just these."""
+        n_columns = len(range(self.n_columns)[own])
+        return Columns(
+            flat,
+            n_columns,
+            self.rows.n_features,
+            [0, n_columns],
+            self.rows.by_feature,
+            self.fit_intercept,
+        )
+
+    def column_target(self):
+        """The column of y of each score."""
+        if self.y.shape[1] > 1:
+            return np.arange(self.n_columns)
+        return np.zeros(self.n_columns, dtype=int)
+
+    def slopes(self, own=slice(None)):
+        target = self.column_target()[own]
+        classes = None if self.classes is None else self.classes[own]
+        shared = (self.y, self.sample_weight, [0, len(target)], target)
+        kernel = compiled(self.loss)
+        if kernel == "softmax":
+            return slopes.Softmax(*shared)
+        if kernel is None:
+            made = slopes.Callback(*shared, classes, self.loss)
+        else:
+            kind = slopes.Logistic if kernel == "log_loss" else slopes.Elementwise
+            made = kind(*shared, classes, kernel, self.loss.kernel_parameter())
+        made.reach = self.reach
+        return made
+
+    def strengths(self):
+        """(l2, l1, lower, upper) with alpha and positivity, or None if a callback is needed."""
+        strengths = self.penalty.strengths()
+        if strengths is None:
+            return None
+        l2, l1, lower, upper = strengths
+        lower = max(lower, 0.0) if self.positive else lower
+        return np.array([self.alpha * l2, self.alpha * l1, lower, upper])
+
+    def prox(self):
+        strengths = self.strengths()
+        if strengths is None:
+            return proxes.Callback(self.penalty, [self.alpha])
+        return proxes.Separable(strengths[np.newaxis])
+
+    @cached_property
+    def merged(self):
+        """(y, weights) of the kept rows; rows of one class are merged into one."""
+        y, weight = self.of_kept(self.y), self.of_kept(self.sample_weight)
+        if self.labels is None:
+            return y, weight
+        weight = np.ones(len(y)) if weight is None else weight
+        totals = [weight @ (y[:, 0] == label) for label in self.labels]
+        return self.labels[:, np.newaxis], np.array(totals)
+
+    def targets_of(self, column):
+        """Targets of one score, as the loss takes them, and weights; classes merged."""
+        y, weight = self.merged
+        return self.target_in(column, y), weight
+
+    def target_in(self, column, y):
+        """The targets of one score in rows of y, as the loss takes them."""
+        y = y[:, self.column_target()[column]]
+        return y if self.classes is None else np.where(y == self.classes[column], 1.0, -1.0)
+
+    @cached_property
+    def spread(self):
+        """Typical size of the scores: of the targets, for a regression; else 1."""
+        if self.classes is not None or self.loss.task == "classification":
+            return 1.0
+        if self.loss.power is not None:  # scores are logarithms, whatever the unit of y
+            return 1.0
+        y, weight = self.of_kept(self.y), self.of_kept(self.sample_weight)
+        centre = np.average(y, axis=0, weights=weight)
+        deviation = np.average((y - centre) ** 2, axis=0, weights=weight)
+        return float(np.sqrt(np.mean(deviation))) or 1.0
+
+    @cached_property
+    def start(self):
+        """(best intercepts where all coefficients are zero, the objective there)."""
+        intercept = np.zeros(self.n_columns)
+        if self.fit_intercept:
+            if self.loss.rowwise:
+                intercept += self.loss.best_intercept(*self.targets_of(0), self.n_columns)
+            else:
+                for c in range(self.n_columns):
+                    intercept[c] = self.loss.best_intercept(*self.targets_of(c))
+        return intercept, self.objective_of_intercept(intercept)
+
+    def objective_of_intercept(self, intercept):
+        """The objective where all coefficients are zero; costs no look at X."""
+        if self.loss.rowwise:
+            y, weight = self.targets_of(0)
+            scores = np.broadcast_to(intercept, (len(y), self.n_columns))
+            return float(np.average(self.loss.value(y, scores), weights=weight))
+        total = 0.0
+        for c in range(self.n_columns):
+            y, weight = self.targets_of(c)
+            value = self.loss.value(y, np.full(len(y), intercept[c]))
+            total += float(np.average(value, weights=weight))
+        return total
+
+    def gradient(self, flat, n_threads=1, parts=None):
+        """(gradient of the smooth objective at `flat`, the objective): one pass over X.
+
+        `parts` stand in for the slopes of the loss.
+        """
+        columns, parts = self.columns(flat), parts or self.slopes()
+        gradient, loss = full_sums(self, parts, columns, n_threads)
+        penalty = core.smooth(self.prox(), columns, gradient, self.n_rows)
+        return gradient, float(loss[0] / self.n_rows + penalty[0])
+
+    def curvature(self, flat):
+        """Slopes that make `gradient` the product of the Hessian at `flat` with a direction."""
+        bends = core.scores(self.rows, self.columns(flat), self.order())
+        y, h = self.of_kept(self.y), NUDGE * self.spread
+        for first in range(0, len(bends), BLOCK):
+            z, part = bends[first : first + BLOCK], y[first : first + BLOCK]
+            if self.loss.rowwise:
+                z[...] = self.loss.predict_proba(z)
+                continue
+            for c, score in enumerate(z.T):
+                target = self.target_in(c, part)
+                change = self.loss.slope(target, score + h) - self.loss.slope(target, score - h)
+                score[...] = change / (2.0 * h)
+        target = self.column_target()
+        return slopes.Curvature(
+            self.y, self.sample_weight, [0, len(target)], target, bends, self.loss.rowwise
+        )
+
+
+def enough_for_threads(problem):
+    """Whether an epoch is long enough to be worth the threads."""
+    width = problem.rows.n_features
+    if problem.rows.by_feature:
+        width = problem.rows.n_nonzero / max(problem.rows.n_rows, 1)
+    return problem.n_rows * width * problem.n_columns >= LEAST_WORK
+
+
+def full_sums(problem, parts, columns, n_threads=1):
+    """Gradient and loss sums over all rows, the rows shared out among threads."""
+    n = problem.n_rows
+    order = problem.order()
+    if n_threads == 1 or not enough_for_threads(problem):
+        return core.sums(problem.rows, parts, columns, 0, n, order)
+    edges = np.linspace(0, n, n_threads + 1).astype(int)
+    with ThreadPoolExecutor(n_threads) as pool:
+        found = list(
+            pool.map(
+                lambda first, last: core.sums(
+                    problem.rows, parts, columns, first, last - first, order
+                ),
+                edges[:-1],
+                edges[1:],
+            )
+        )
+    return sum(gradient for gradient, _ in found), sum(loss for _, loss in found)
