@@ -159,7 +159,7 @@ def stream_recipe(problem, recipe, n_seen, batch_size):
     A full-batch step a chunk would be few steps, and a metric from a few rows none at all.
     """
     metric = recipe.metric if n_seen >= ENOUGH_FOR_METRIC else None
-    if isinstance(metric, Whitened) and not unconstrained(problem):
+    if isinstance(metric, Whitened):
         metric = Metric(metric.scale, metric.shift)
     return replace(
         recipe,
@@ -194,13 +194,12 @@ def unconstrained(problem):
 
 
 def can_whiten(problem):
-    """Whether correlations are of use, cheap to take, and not those of a handful of rows."""
+    """Whether correlations are of use, cheap to take, and not those of a handful of rows, which
+    only problems need that are hard without them."""
     d = problem.rows.n_features
-    return (
-        problem.strengths() is not None
-        and d < MOST_WHITENED
-        and problem.n_rows >= LEAST_ROWS_A_COLUMN * d
-    )
+    hard = not (problem.loss.smooth and unconstrained(problem))
+    rows_enough = hard or problem.n_rows >= LEAST_ROWS_A_COLUMN * d
+    return d < MOST_WHITENED and rows_enough and problem.strengths() is not None
 
 
 def metric_of(problem, X, precondition, bend, with_prox=False):

@@ -103,7 +103,9 @@ class Whitened(Metric):
     def solved(self, coef, intercept, trans):
         blocks = self.blocks(coef, intercept)
         for block, factor in zip(blocks, self.factor, strict=True):
-            block[...] = solve_triangular(factor, block.T, lower=True, trans=trans).T
+            block[...] = solve_triangular(
+                factor, block.T, lower=True, trans=trans, check_finite=False
+            ).T
         self.put(blocks, coef, intercept)
 
     def enter(self, coef, intercept):

@@ -21,6 +21,8 @@ class Suboptimality:
         more seldom the more it takes.
     free : bool
         Whether an estimate costs nothing, so that it is asked for after each epoch.
+    size : float
+        How large the objective is where no target is fitted at all.
 
     Attributes
     ----------
@@ -29,8 +31,9 @@ class Suboptimality:
         it may be too low.
     """
 
-    def __init__(self, tol, start, estimate, free=False):
-        self.tol, self.start, self.estimate, self.free = tol, start, estimate, free
+    def __init__(self, tol, start, estimate, free=False, size=0.0):
+        self.tol, self.start, self.estimate = tol, start, estimate
+        self.free, self.size = free, size
         self.next_look = 3
         self.latest = np.nan
 
@@ -60,13 +63,14 @@ class Suboptimality:
     def look(self, curve):
         """(estimate of F - F*, what is enough, what the digits of F can't show, passes)."""
         # an objective has no more digits than this; where the start is the optimum, all count
-        digits = 1e-11 * abs(curve[-1])
+        digits = max(1e-11 * abs(min(curve)), 1e-25 * self.size)
         gap, objective, n_passes = self.estimate(
             max(self.tol * max(self.start - curve[-1], 0.0), digits)
         )
         gap = max(gap, objective - min(curve))  # the optimum is no higher than any epoch
         gained = self.start - objective
-        self.latest = gap / max(gained + gap, np.finfo(float).tiny)
+        known = np.isfinite(gap)
+        self.latest = gap / max(gained + gap, np.finfo(float).tiny) if known else np.nan
         return gap, max(self.tol * (gained + gap), digits), digits, n_passes
 
 
@@ -79,10 +83,12 @@ class NoProgress:
     start : float or None
         F0, as for `Suboptimality`; None is the highest objective so far.
     patience : int
+    where : str
+        What the sentence adds to "no further progress".
     """
 
-    def __init__(self, tol, start, patience):
-        self.tol, self.start, self.patience = tol, start, patience
+    def __init__(self, tol, start, patience, where=" at this rate"):
+        self.tol, self.start, self.patience, self.where = tol, start, patience, where
         self.best, self.waited = np.inf, 0
 
     def __call__(self, history):
@@ -98,7 +104,7 @@ class NoProgress:
         if self.waited < self.patience or climbing:
             return None
         return (
-            f"no further progress at this rate: the best objective has not improved by "
+            f"no further progress{self.where}: the best objective has not improved by "
             f"{self.tol:g} of what was gained for {self.patience} epochs"
         )
 

@@ -24,6 +24,7 @@ LEAST_PRODUCTS, LEAST_WHITENED = 4, 2
 LEAST_TAIL = 10.0
 LEAST_SHARE, MOST_SHARE = 0.75, 1.33  # of the descent that a parabola foresees
 BENT = 4.0
+FLAT = 1e-6
 FORCING, FORCING_AT_END = 0.25, 1e-4
 CAUTION = 1.1  # the curvature is that of a sample
 MOST_WORK, SWEEPS = 10_000_000, (50, 1000)
@@ -75,7 +76,7 @@ def newton_gap(problem, flat, metric, enough=None, n_threads=1, most_curved=np.i
         return 0.5 * gained > too_much or (n_products >= least and bound(gained, missing) <= little)
 
     step, gained, missing, n_products = conjugate_gradients(product, r, done)
-    gap = bound(gained, missing)
+    gap = bound(gained, missing) * (1.0 if problem.loss.smooth else BENT)
     if gap <= too_much and gained > 0 and not isinstance(problem.loss, SquaredError):
         _, there = problem.gradient(flat + inside.left(step), n_threads)
         if far_from_parabola(objective - there, 0.5 * gained):
@@ -241,8 +242,10 @@ def conjugate_gradients(product, gradient, done):
     for k in range(MOST_PRODUCTS if rr > 0 else 0):
         Hp = product(p)
         curvature = p @ Hp
-        if not curvature > 0:  # flat to rounding: no more to gain this way
-            break
+        if not curvature > 0:
+            if rr > FLAT * first:  # down without end
+                missing = np.inf
+            break  # else flat to rounding: no more to gain this way
         length = rr / curvature
         step -= length * p
         added = length * rr

@@ -19,7 +19,7 @@ from sklearn.datasets import (
     make_regression,
 )
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import ElasticNet, LinearRegression
+from sklearn.linear_model import ElasticNet, LinearRegression, PoissonRegressor
 
 from skgd import GDClassifier, GDRegressor
 from skgd.losses import Loss, Multinomial
@@ -322,3 +322,24 @@ def test_a_perceptron_stops_on_a_plateau(load):
     model = GDClassifier("perceptron", random_state=0).fit(X, y)
     assert model.stop_reason_.startswith("no further progress")
     assert model.score(X, y) > 0.95
+
+
+@pytest.mark.parametrize("keywords", [{}, {"penalty": "l1"}, {"positive": True}])
+def test_counts_with_heavy_tailed_columns_are_fitted(keywords):
+    rng = np.random.default_rng(0)
+    X = rng.exponential(size=(5000, 5)) ** 3 * [1, 100, 1e4, 1, 1e-3]
+    y = rng.poisson(np.exp(np.minimum(-3 + 0.3 * np.log1p(X[:, 1]) + 0.02 * X[:, 0], 6)))
+    model = GDRegressor("poisson", random_state=0, **keywords).fit(X, y)
+    exact = PoissonRegressor(alpha=1e-4, solver="newton-cholesky", tol=1e-10).fit(X, y)
+    value = Loss.registry["poisson"]().value
+
+    def objective(fitted):
+        return value(y, X @ fitted.coef_ + fitted.intercept_).mean()
+
+    assert objective(model) - objective(exact) < 1e-3 * (model.loss_curve_[0] - objective(exact))
+
+
+def test_no_curvature_left_is_no_optimum():
+    X = np.random.default_rng(1).normal(size=(40, 200))
+    model = GDClassifier("hinge", penalty="l1", alpha=1e-3, random_state=0).fit(X, X[:, 0] > 0)
+    assert model.loss_curve_.min() < 0.004  # 0.0026 by linear programming, 1 at the start

@@ -375,17 +375,20 @@ class BaseGD(BaseEstimator):
             smooth = replace(problem, reach=state.reach)
             _, objective = smooth.gradient(state.result, n_threads)
             if not problem.loss.smooth:
-                gap += over_kinks(smooth, state.result)
+                gap = BENT * gap + over_kinks(smooth, state.result)
             elif far_from_parabola(before - objective, foreseen):
                 gap *= BENT
             return gap, objective, 0
 
         plans = recipe.optimizer.plans
-        rules.insert(0, Suboptimality(self.tol, start, known_gap if plans else gap, free=plans))
+        rules.insert(
+            0, Suboptimality(self.tol, start, known_gap if plans else gap, plans, session.size)
+        )
         if session.own:  # its steps are not monotone, and it need not give up
             rules.pop()
         if recipe.reach:  # unless so few rows are near a kink that nothing can be estimated
-            rules.append(NoProgress(self.tol / 10, start, 10 * self.n_iter_no_change))
+            patience = 10 * self.n_iter_no_change
+            rules.append(NoProgress(self.tol / 10, start, patience, where=""))
         return rules
 
     def _reason(self, rules, history, recipe, state):
@@ -420,8 +423,14 @@ class BaseGD(BaseEstimator):
         ):
             warnings.warn(
                 f"the fit ended at the objective {self.loss_curve_[-1]:.4g}, above the "
-                f"{watch.start:.4g} of zero coefficients: the learning rate is too high for these "
-                "columns; try a smaller one, StandardScaler or learning_rate='auto'",
+                f"{watch.start:.4g} of zero coefficients: "
+                + (
+                    "there were too few rows or epochs for these columns; try StandardScaler or "
+                    "more rows a call"
+                    if self._auto_rate
+                    else "the learning rate is too high for these columns; try a smaller one, "
+                    "StandardScaler or learning_rate='auto'"
+                ),
                 ConvergenceWarning,
                 stacklevel=5,
             )
@@ -789,8 +798,9 @@ def progress(curve, rule, start):
         return text + ", no better than zero coefficients"
     if isinstance(rule, Suboptimality):
         gap, objective, _ = rule.estimate(None)
-        left = gap / (start - objective + gap)
-        text += f", an estimated {left:.1e} of all there was to gain is left"
+        if np.isfinite(gap):
+            left = gap / (start - objective + gap)
+            text += f", an estimated {left:.1e} of all there was to gain is left"
     share = (window[0] - window[-1]) / gained
     return f"{text}, and the last {len(window) - 1} epochs brought {share:.1e} of what was gained"
 

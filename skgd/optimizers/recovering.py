@@ -53,4 +53,4 @@ class Recovering(Optimizer):
         bent = before + after - 3.0 * risen
         root = np.sqrt(max(bent * bent - before * after, 0.0))
         share = 1.0 - (after + root - bent) / (after - before + 2.0 * root)
-        return min(max(share, LEAST_CUT), MOST_CUT)
+        return min(max(share, LEAST_CUT), MOST_CUT) if np.isfinite(share) else LEAST_CUT
