@@ -230,7 +230,7 @@ def test_a_rule_has_no_proximal_step_in_whitened_coordinates(keywords):
 def wide(loss):
     """Sparse counts of 3000 words in 1500 documents, as they come, and a target."""
     rng = np.random.default_rng(0)
-    X = sp.random_array((1500, 3000), density=0.02, rng=rng).tocsr()
+    X = sp.csr_array(np.where(rng.random((1500, 3000)) < 0.02, rng.random((1500, 3000)), 0.0))
     X.data = np.ceil(X.data * 5) * np.geomspace(0.01, 10, 3000)[X.indices]
     z = X @ (rng.normal(size=3000) / np.geomspace(0.01, 10, 3000))
     if loss == "multinomial":

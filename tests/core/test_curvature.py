@@ -16,8 +16,8 @@ PLACE = RNG.normal(size=6), RNG.uniform(0.5, 2.0, 6)  # shift, scale
 
 
 def rows(dtype=np.float64, density=0.2):
-    X = sp.random_array((40, 6), density=density, rng=np.random.default_rng(1)).toarray()
-    return X.astype(dtype)
+    rng = np.random.default_rng(1)
+    return np.where(rng.random((40, 6)) < density, rng.random((40, 6)), 0.0).astype(dtype)
 
 
 def standardised(X, shift, scale):
