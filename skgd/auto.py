@@ -9,11 +9,12 @@ a rate                that rate exactly; plain SGD, batches of min(256, n), no m
 an optimizer only     that rule; its own rate, else one from the curvature (SGD) or its default
                       rate times the spread of the targets
 a batch size only     Adam in standardised coordinates, rate falling as 1/sqrt(t)
-nothing               full batch: up to 1000 columns, with 5 times as many rows, accelerated
-                      descent in whitened coordinates, or Newton steps in them where a penalty has
-                      thresholds or bounds; with more columns Newton steps by conjugate gradients
-                      for smooth objectives; else accelerated descent in standardised coordinates.
-                      A loss with kinks is averaged over a falling distance
+nothing               full batch: up to 1000 columns, with 5 times as many rows or a loss with
+                      kinks, accelerated descent in whitened coordinates, or Newton steps in them
+                      where a penalty has thresholds or bounds; with more columns Newton steps by
+                      conjugate gradients for smooth objectives; else accelerated descent in
+                      standardised coordinates. A loss with kinks is averaged over a falling
+                      distance
 nothing, a stream     from the second, different chunk of `partial_fit` on: Adam as above
 ====================  ===============================================================
 
@@ -33,6 +34,7 @@ from .optimizers import SGD, Adam, Optimizer
 from .optimizers.accelerated import Accelerated
 from .optimizers.newton import TruncatedNewton
 from .optimizers.wrappers import split_average
+from .problem import second_derivative
 from .schedules import Adaptive, Constant, InverseScaling, Optimal, as_schedule
 from .train import Recipe
 from .whitening import MOST_WHITENED, Renewal, at_start
@@ -248,10 +250,8 @@ def bend_at_start(problem):
         if not problem.fit_intercept:  # the scores have to go where the best one is all the same
             points.add(problem.loss.best_intercept(y, weight))
         for point in points:
-            z = np.full(len(y), point)
-            slopes = problem.loss.slope(y, z + nudge), problem.loss.slope(y, z - nudge)
-            second = np.average((slopes[0] - slopes[1]) / (2 * nudge), weights=weight)
-            largest = max(largest, float(second))
+            second = second_derivative(problem.loss, y, np.full(len(y), point), nudge)
+            largest = max(largest, float(np.average(second, weights=weight)))
     return max(largest, np.finfo(float).tiny)
 
 

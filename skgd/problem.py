@@ -17,6 +17,11 @@ BLOCK = 20_000  # rows
 NUDGE = 1e-4  # in scores, as a share of their spread
 
 
+def second_derivative(loss, y, z, reach):
+    """Mean second derivative of a loss over scores within a reach of z."""
+    return (loss.slope(y, z + reach) - loss.slope(y, z - reach)) / (2.0 * reach)
+
+
 def compiled(component):
     """Name of the compiled version of a component, or None; a subclass does not inherit it."""
     return type(component).__dict__.get("kernel")
@@ -67,6 +72,14 @@ class Problem:
     @property
     def n_rows(self):
         return self.rows.n_rows if self.kept is None else len(self.kept)
+
+    @property
+    def products(self):
+        """Multiplications that the scores of all rows take."""
+        width = self.rows.n_features
+        if self.rows.by_feature:
+            width = self.rows.n_nonzero / max(self.rows.n_rows, 1)
+        return self.n_rows * width * self.n_columns
 
     def order(self, shuffled_rows=None):
         """Row numbers in the given order of the kept rows; None is 0, 1, ..."""
@@ -203,9 +216,7 @@ class Problem:
                 z[...] = self.loss.predict_proba(z)
                 continue
             for c, score in enumerate(z.T):
-                target = self.target_in(c, part)
-                change = self.loss.slope(target, score + h) - self.loss.slope(target, score - h)
-                score[...] = change / (2.0 * h)
+                score[...] = second_derivative(self.loss, self.target_in(c, part), score, h)
         target = self.column_target()
         return slopes.Curvature(
             self.y, self.sample_weight, [0, len(target)], target, bends, self.loss.rowwise
@@ -214,10 +225,7 @@ class Problem:
 
 def enough_for_threads(problem):
     """Whether an epoch is long enough to be worth the threads."""
-    width = problem.rows.n_features
-    if problem.rows.by_feature:
-        width = problem.rows.n_nonzero / max(problem.rows.n_rows, 1)
-    return problem.n_rows * width * problem.n_columns >= LEAST_WORK
+    return problem.products >= LEAST_WORK
 
 
 def full_sums(problem, parts, columns, n_threads=1):

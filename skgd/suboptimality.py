@@ -58,7 +58,7 @@ def newton_gap(problem, flat, metric, enough=None, n_threads=1, most_curved=np.i
     too_much, little = (np.inf, 0.0) if enough is None else (enough, enough)
     gradient, objective = problem.gradient(flat, n_threads)
     free, residual = free_gradient(problem, flat, gradient)
-    inside = Coordinates(problem, metric, free)
+    inside = Coordinates(problem, flat, metric, free)
 
     def product(direction):
         """H times a direction, in coordinates."""
@@ -107,7 +107,7 @@ def newton_step(problem, flat, gradient, metric, enough, n_threads=1):
         By how much the parabola falls.
     gap : float
     """
-    inside = Coordinates(problem, metric)
+    inside = Coordinates(problem, flat, metric)
     curvature = problem.curvature(flat)
 
     def product(direction):
@@ -141,16 +141,16 @@ def proximal_step(problem, flat, gradient, metric, bend):
         By how much the parabola with the thresholds falls.
     """
     _, l1, lower, upper = problem.strengths()
-    split, n_columns = problem.columns(flat).split, problem.n_columns
-    scale, none = metric.scale, np.zeros(n_columns)
+    n_columns, scale = problem.n_columns, metric.scale
+    none = np.zeros(n_columns)
+    inside = Coordinates(problem, flat, Metric(scale, metric.shift))
 
     def pieces(coef, intercept):
         return metric.blocks(np.broadcast_to(coef, (n_columns, len(scale))), intercept)
 
-    start = pieces(split(flat)[0] * scale, none)  # an intercept has neither threshold nor bound
-    pulled = gradient.copy()
-    Metric.pull(metric, *split(pulled))
-    slopes = metric.blocks(*split(pulled))
+    # an intercept has neither threshold nor bound
+    start = pieces(inside.split(flat)[0] * scale, none)
+    slopes = metric.blocks(*inside.split(inside.pulled(gradient.copy())))
     thresholds, low, high = (
         pieces(l1 / scale, none),
         pieces(lower * scale, none - np.inf),
@@ -167,11 +167,8 @@ def proximal_step(problem, flat, gradient, metric, bend):
             )
             descent += down
     step = np.zeros_like(flat)
-    metric.put(steps, *split(step))
-    if not problem.fit_intercept:
-        split(step)[1][...] = 0.0
-    Metric.leave(metric, *split(step))
-    return step, descent
+    metric.put(steps, *inside.split(step))
+    return inside.left(step), descent
 
 
 class Coordinates:
@@ -180,16 +177,16 @@ class Coordinates:
     Parameters
     ----------
     problem : Problem
+    flat : ndarray
+        The parameters.
     metric : Metric
     free : ndarray or float
         1 where a coordinate can move, else 0.
     """
 
-    def __init__(self, problem, metric, free=1.0):
+    def __init__(self, problem, flat, metric, free=1.0):
         self.metric, self.free, self.fit_intercept = metric, free, problem.fit_intercept
-        self.split = problem.columns(
-            np.zeros(problem.n_columns * (1 + problem.rows.n_features))
-        ).split
+        self.split = problem.columns(flat).split
 
     def pulled(self, gradient):
         """A gradient in the coordinates, of those that can move, in place."""

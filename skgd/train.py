@@ -458,10 +458,10 @@ def take_in(recipe, part, state, found):
         state.slots["descent"][:, 0], state.slots["gap"][:, 0] = found.descent, found.gap
     if found.metric is not None:
         state.metric, state.renewed = found.metric, state.t
-    if found.metric is not None and not recipe.optimizer.plans:
-        part.rule = rule_of(recipe.optimizer, state.slots, part.columns, found.metric)
-        for _, _, params, slots in part.rule.each(part.columns):
-            part.rule.optimizer.restart(params, slots)
+        if not recipe.optimizer.plans:
+            part.rule = rule_of(recipe.optimizer, state.slots, part.columns, found.metric)
+            for _, _, params, slots in part.rule.each(part.columns):
+                part.rule.optimizer.restart(params, slots)
     if found.reach != state.reach:
         state.reach, state.renewed = found.reach, -1
 

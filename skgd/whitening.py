@@ -21,6 +21,7 @@ from ._core import epoch as core
 from .data.gram import cost, gram, softmax_gram, squares
 from .losses import SquaredError
 from .metric import Whitened
+from .problem import second_derivative
 
 MOST_WHITENED = 1000  # columns of a Gram matrix
 MOST_ENTRIES = 2_000_000  # of all of them
@@ -74,7 +75,7 @@ def sample(problem, X, diagonal, n_coordinates=1):
     rare = isinstance(problem.loss, SquaredError) or not problem.loss.smooth
     passes = PASSES_ONCE if rare else PASSES
     wanted = max(
-        passes * work(problem) / (cost(X) * n_coordinates**2),
+        passes * 2 * problem.products / (cost(X) * n_coordinates**2),
         LEAST_ROWS,
         ROWS_A_COLUMN * d,
         ROWS_A_COORDINATE * width,
@@ -126,7 +127,7 @@ class Renewal:
         ):
             return None
         rows, _ = sample(problem, X, metric, together)
-        passes = len(rows) * cost(X) * K * together / max(1.0, work(problem))
+        passes = len(rows) * cost(X) * K * together / max(1.0, 2 * problem.products)
         return cls(metric, bend, together, passes)
 
     def due(self, state, risen):
@@ -174,9 +175,7 @@ class Renewal:
         r = reach or problem.spread
         found = []
         for c, score in enumerate(z.T):
-            target = problem.target_in(c, y)
-            change = problem.loss.slope(target, score + r) - problem.loss.slope(target, score - r)
-            found.append(change / (2.0 * r))
+            found.append(second_derivative(problem.loss, problem.target_in(c, y), score, r))
         return np.array(found)
 
 
@@ -187,10 +186,3 @@ def mean_above(metric, reach):
     :math:`h r^2 / 6` in the mean over rows, h being their mean curvature.
     """
     return metric.bend * reach**2 / 6.0
-
-
-def work(problem):
-    """Multiplications of a pass over the rows: for the scores, and for the gradient."""
-    rows = problem.rows
-    width = rows.n_nonzero / max(rows.n_rows, 1) if rows.by_feature else rows.n_features
-    return 2 * problem.n_rows * width * problem.n_columns

@@ -3,8 +3,6 @@
 
 import numpy as np
 
-from libc.math cimport fabs
-
 
 def minimise(const double[:, ::1] H, const double[::1] gradient, const double[::1] start,
              const double[::1] l1, const double[::1] lower, const double[::1] upper,

@@ -94,6 +94,8 @@ class Session:
         Rows of the first `partial_fit`.
     size : float
         How large the objective was where coefficients are zero, at most.
+    found : Found
+        By the last `compute_gradients`, for `apply_gradients`.
     """
 
     recipe: Recipe
