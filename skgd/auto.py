@@ -133,11 +133,12 @@ def recipe_for(
             precondition = "whiten" if full and can_whiten(problem) else "diagonal"
     bend = bend_at_start(problem) if full or precondition is not None else None
     metric = metric_of(problem, X, precondition, bend, with_prox=full)
+    renewal = Renewal.of(problem, X, metric, bend) if full else None
     if full:
         wide = problem.rows.n_features >= MOST_WHITENED
         free = unconstrained(problem)
-        whitened = isinstance(metric, Whitened)
-        if (wide and free and problem.loss.smooth and not whitened) or (whitened and not free):
+        parabola = not free or (kinks and renewal is not None)
+        if parabola if isinstance(metric, Whitened) else (wide and free and not kinks):
             rule, schedule = TruncatedNewton(), Constant(1.0)
         else:
             bound = curvature(problem, X, problem.n_rows, metric, bend, GUESS_ROWS, GUESS_STEPS)
@@ -147,8 +148,8 @@ def recipe_for(
     rule = SGD() if rule is None else rule
     recipe = Recipe(rule, schedule, size, shuffle, average_start, metric, n_threads, average_decay)
     if full:
-        recipe.renewal = Renewal.of(problem, X, metric, bend)
-        recipe.reach, recipe.bend = problem.spread if kinks else 0.0, bend
+        recipe.renewal, recipe.bend = renewal, bend
+        recipe.reach = problem.spread if kinks else 0.0
     if schedule is None:
         recipe.schedule = named_rule_schedule(problem, X, recipe)
     recipe.schedule = recipe.schedule.complete(problem.loss, alpha)

@@ -167,7 +167,7 @@ class Problem:
         if self.loss.power is not None:  # scores are logarithms, whatever the unit of y
             return 1.0
         y, weight = self.of_kept(self.y), self.of_kept(self.sample_weight)
-        centre = np.average(y, axis=0, weights=weight)
+        centre = np.average(y, axis=0, weights=weight) if self.fit_intercept else 0.0
         deviation = np.average((y - centre) ** 2, axis=0, weights=weight)
         return float(np.sqrt(np.mean(deviation))) or 1.0
 

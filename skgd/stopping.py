@@ -83,12 +83,15 @@ class NoProgress:
     start : float or None
         F0, as for `Suboptimality`; None is the highest objective so far.
     patience : int
+    size : float
+        As for `Suboptimality`.
     where : str
         What the sentence adds to "no further progress".
     """
 
-    def __init__(self, tol, start, patience, where=" at this rate"):
-        self.tol, self.start, self.patience, self.where = tol, start, patience, where
+    def __init__(self, tol, start, patience, size=0.0, where=" at this rate"):
+        self.tol, self.start, self.patience = tol, start, patience
+        self.size, self.where = size, where
         self.best, self.waited = np.inf, 0
 
     def __call__(self, history):
@@ -100,7 +103,8 @@ class NoProgress:
         self.waited = 0 if objective < self.best - enough else self.waited + 1
         self.best = min(self.best, objective)
         high = max(start, history["objective"][0])
-        climbing = objective > high + 0.1 * abs(high)  # it diverges, or will come back
+        noticeable = max(abs(high), 1e-6 * self.size)
+        climbing = objective > high + 0.1 * noticeable  # it diverges, or will come back
         if self.waited < self.patience or climbing:
             return None
         return (

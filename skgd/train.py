@@ -24,7 +24,8 @@ from .suboptimality import bound, newton_step, proximal_step
 from .whitening import Renewal, mean_above
 
 EPOCHS_TO_HALVE = 5  # the reach over kinks
-LEAST_REACH = 1e-5  # as a share of the first
+LEAST_REACH = 1e-9  # as a share of the first
+CAUTION, LESS, MORE, LEAST_CAUTION = 0.1, 0.7, 4.0, 0.03
 
 
 @dataclass
@@ -103,6 +104,10 @@ class State:
         Updates done when they were taken; -1 calls for others.
     reach : float
         Distance that a loss with kinks is averaged over in the next epoch.
+    reach_before : float
+        The same of the last epoch.
+    caution : float
+        Share of the curvature with which a parabola lies above such a loss.
     """
 
     parameters: np.ndarray
@@ -117,6 +122,8 @@ class State:
     metric: Metric | None = None
     renewed: int = 0
     reach: float = 0.0
+    caution: float = CAUTION
+    reach_before: float = 0.0
 
     @classmethod
     def begin(cls, problem, recipe, generator, intercept=None):
@@ -389,6 +396,8 @@ class Found:
         Other coordinates for the steps.
     reach : float
         Distance that a loss with kinks is averaged over from the next epoch on.
+    caution : float
+        As in `State`.
     step : ndarray or None
         Newton's step.
     descent : float
@@ -400,6 +409,7 @@ class Found:
     objective: float = np.nan
     metric: Metric | None = None
     reach: float = 0.0
+    caution: float = CAUTION
     step: np.ndarray | None = None
     descent: float = np.nan
     gap: float = np.nan
@@ -412,11 +422,10 @@ def look_around(problem, recipe, state, gradient, objective, tol=None):
     risen = has_risen(recipe, state, objective)
     if renewal is not None:
         found.reach = state.reach
+        found.caution = min(max((MORE if risen else LESS) * state.caution, LEAST_CAUTION), 1.0)
         if renewal.due(state, risen):
-            found.metric = renewal.metric(problem, state.parameters, state.reach)
-            plans = recipe.optimizer.plans
-            if not plans and renewal.solved(problem, found.metric, gradient, state.reach):
-                found.reach = recipe.less_reach(state.reach)
+            flat, reach = state.parameters, state.reach
+            found.metric = renewal.metric(problem, flat, reach, found.caution)
     if recipe.optimizer.plans and not risen:
         plan_step(problem, recipe, state, gradient, objective, tol, found)
     return found
@@ -462,6 +471,8 @@ def take_in(recipe, part, state, found):
             part.rule = rule_of(recipe.optimizer, state.slots, part.columns, found.metric)
             for _, _, params, slots in part.rule.each(part.columns):
                 part.rule.optimizer.restart(params, slots)
+    state.caution = found.caution
+    state.reach_before = state.reach
     if found.reach != state.reach:
         state.reach, state.renewed = found.reach, -1
 

@@ -10,7 +10,13 @@ it holds for a step of some length. For softmax it is the curvature itself, of a
 once. In coordinates where this is the identity a gradient step is one of Newton's, and the
 accelerated method makes up for what the curvature of a sample of rows leaves out.
 
-S. Boyd and L. Vandenberghe, "Convex optimization", 2004, section 9.5.
+Where a loss has kinks the curvature is all within reach of them, and a step may lead far beyond.
+With the largest h over all longer r, :math:`J / 2 |u|` for a kink at a distance u where the slope
+jumps by J, the parabola lies above the loss and no step leads up; a share of it, the caution,
+is taken, which grows with each step that did.
+
+S. Boyd and L. Vandenberghe, "Convex optimization", 2004, section 9.5; D. Hunter and K. Lange,
+"Quantile regression via an MM algorithm", J. Comput. Graph. Stat. 9(1), 2000.
 """
 
 from dataclasses import dataclass
@@ -29,7 +35,7 @@ LEAST_ROWS, ROWS_A_COLUMN, ROWS_A_COORDINATE = 5_000, 30, 12
 PASSES = 0.1  # that a Gram matrix may cost, if it needs no more
 PASSES_ONCE = 1.0  # where there is only one, or where only rows near a kink are curved
 GROWTH = 0.3
-FLOOR = 0.05
+FLOOR = 1e-3  # of the curvature of a loss with kinks, where rows are far from them
 
 
 def at_start(problem, X, diagonal, ridge):
@@ -106,12 +112,15 @@ class Renewal:
         Scores that one Gram matrix is of.
     passes : float
         How many passes over the data a renewal is worth.
+    growth : float
+        Share of the steps so far that go by until the next one.
     """
 
     diagonal: object
     bend: float
     n_coordinates: int
     passes: float
+    growth: float
 
     @classmethod
     def of(cls, problem, X, metric, bend):
@@ -128,24 +137,16 @@ class Renewal:
             return None
         rows, _ = sample(problem, X, metric, together)
         passes = len(rows) * cost(X) * K * together / max(1.0, 2 * problem.products)
-        return cls(metric, bend, together, passes)
+        return cls(metric, bend, together, passes, GROWTH if problem.loss.smooth else 0.0)
 
     def due(self, state, risen):
         """Whether it is time; not where the objective has risen, which may be left again."""
         if risen:
             return False
         since = state.t - state.renewed
-        return state.renewed < 0 or since >= max(1.0, GROWTH * state.t, 0.25 * self.passes)
+        return state.renewed < 0 or since >= max(1.0, self.growth * state.t, 0.25 * self.passes)
 
-    def solved(self, problem, metric, gradient, reach):
-        """Whether the mean over the reach is solved well enough, by the Newton decrement."""
-        if reach == 0:
-            return False
-        pulled = gradient.copy()
-        metric.pull(*problem.columns(pulled).split(pulled))
-        return pulled @ pulled / (2.0 * self.bend) <= mean_above(metric, reach)
-
-    def metric(self, problem, flat, reach=0.0):
+    def metric(self, problem, flat, reach=0.0, caution=0.0):
         """The coordinates at some parameters; a loss with kinks is averaged over the reach."""
         X, diagonal = problem.rows.X, self.diagonal
         rows, weight = sample(problem, X, diagonal, self.n_coordinates)
@@ -157,8 +158,9 @@ class Renewal:
         else:
             bends = self.bends(problem, problem.y[rows], z, reach)
             mean = float((weight * bends).sum())
-            if not problem.loss.smooth:  # where a step leads, other rows are near a kink
-                bends += FLOOR * self.bend
+            if not problem.loss.smooth:
+                above = self.most_bent(problem, problem.y[rows], z, reach)
+                bends = np.maximum(bends, caution * above) + FLOOR * self.bend
             curved = weight * bends
             matrices = [gram(X, rows, w, *place) for w in curved]
         if not np.isfinite(matrices).all():
@@ -177,6 +179,14 @@ class Renewal:
         for c, score in enumerate(z.T):
             found.append(second_derivative(problem.loss, problem.target_in(c, y), score, r))
         return np.array(found)
+
+    def most_bent(self, problem, y, z, reach):
+        """The largest curvatures over this reach and all longer ones, to a factor of 2."""
+        farthest = problem.spread + np.abs(z).max() + np.abs(y).max()
+        found = self.bends(problem, y, z, reach)
+        while (reach := 2.0 * reach) < 2.0 * farthest:
+            found = np.maximum(found, self.bends(problem, y, z, reach))
+        return found
 
 
 def mean_above(metric, reach):

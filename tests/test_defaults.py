@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from scipy.optimize import minimize
+from scipy.optimize import linprog, minimize
 from sklearn.datasets import (
     load_breast_cancer,
     load_diabetes,
@@ -339,7 +339,68 @@ def test_counts_with_heavy_tailed_columns_are_fitted(keywords):
     assert objective(model) - objective(exact) < 1e-3 * (model.loss_curve_[0] - objective(exact))
 
 
-def test_no_curvature_left_is_no_optimum():
-    X = np.random.default_rng(1).normal(size=(40, 200))
-    model = GDClassifier("hinge", penalty="l1", alpha=1e-3, random_state=0).fit(X, X[:, 0] > 0)
-    assert model.loss_curve_.min() < 0.004  # 0.0026 by linear programming, 1 at the start
+def tiny(name):
+    """(X, y): few rows, or columns of heavy tails."""
+    rng = np.random.default_rng(1)
+    if name == "cancer":
+        return load_breast_cancer(return_X_y=True)
+    if name == "diabetes":
+        return load_diabetes(return_X_y=True, scaled=False)
+    if name == "wide":
+        X = rng.normal(size=(40, 200))
+        return X, (X[:, 0] > 0).astype(float)
+    if name == "skewed":
+        X = rng.exponential(size=(1000, 5)) ** 3 * [1, 100, 1e4, 1, 1e-3]
+        return X, X @ [1, 0.01, 1e-4, 0, 10] + 5 * rng.exponential(size=1000)
+    return rng.normal(size=(10, 3)), np.arange(10) % 2.0
+
+
+def by_linear_programming(loss, X, y, alpha):
+    """Least objective of a loss of two slopes with l1."""
+    n, d = X.shape
+    bounds = 2 * d * [(0, None)] + [(None, None)] + (1 + (loss == "quantile")) * n * [(0, None)]
+    cost = np.append(alpha * np.ones(2 * d), 0.0)
+    scores = np.column_stack([X, -X, np.ones(n)])
+    if loss == "hinge":
+        limits = {"A_ub": -np.diag(2 * y - 1) @ scores, "b_ub": -np.ones(n)}
+        limits["A_ub"] = np.column_stack([limits["A_ub"], -np.eye(n)])
+        cost = np.append(cost, np.full(n, 1 / n))
+    else:
+        limits = {"A_eq": np.column_stack([scores, np.eye(n), -np.eye(n)]), "b_eq": y}
+        cost = np.concatenate([cost, np.full(2 * n, 0.5 / n)])
+    return linprog(cost, **limits, bounds=bounds, method="highs").fun
+
+
+@pytest.mark.parametrize("alpha", [1e-4, 1e-2])
+@pytest.mark.parametrize(
+    ("loss", "name"),
+    [("hinge", name) for name in ("handful", "wide", "cancer")]
+    + [("quantile", name) for name in ("handful", "diabetes", "skewed")],
+)
+def test_a_loss_with_kinks_ends_near_the_linear_programme(loss, name, alpha):
+    X, y = tiny(name)
+    model = estimator(loss, penalty="l1", alpha=alpha).fit(X, y)
+    z = X @ model.coef_.ravel() + model.intercept_
+    value = Loss.registry[loss]().value
+    target, level = (2 * y - 1, np.zeros(1)) if loss == "hinge" else (y, np.median(y))
+    reached = value(target, z).mean() + alpha * np.abs(model.coef_).sum()
+    start = value(target, np.broadcast_to(level, z.shape)).mean()
+    best = by_linear_programming(loss, X, y, alpha)
+    assert reached - best < 1e-2 * (start - best)
+    assert "progress" not in model.stop_reason_
+
+
+@pytest.mark.parametrize("loss", ["quantile", "absolute_error"])
+def test_targets_far_from_zero_without_an_intercept(loss):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(300, 3)) + 1e5, rng.normal(size=300) + 1e6
+    model = GDRegressor(loss, fit_intercept=False, random_state=0).fit(X, y)
+    assert np.abs(y - model.predict(X)).mean() < 1e-3 * 1e6
+
+
+@pytest.mark.parametrize("loss", ["quantile", "epsilon_insensitive"])
+def test_a_constant_target_leaves_nothing_to_gain(loss):
+    X = np.random.default_rng(0).normal(size=(10, 3))
+    model = GDRegressor(loss, random_state=0).fit(X, np.ones(10))
+    assert np.abs(model.predict(X) - 1.0).max() < (1e-6 if loss == "quantile" else 0.11)
+    assert model.n_iter_ < 100

@@ -346,7 +346,7 @@ class BaseGD(BaseEstimator):
             return [ValidationScore(self.tol, self.n_iter_no_change)]
         # a perceptron has nothing to gain from where it starts
         from_start = None if isinstance(problem.loss, Perceptron) else start
-        rules = [NoProgress(self.tol, from_start, self.n_iter_no_change)]
+        rules = [NoProgress(self.tol, from_start, self.n_iter_no_change, session.size)]
         recipe = session.recipe
         if not (problem.loss.smooth or recipe.reach) or problem.strengths() is None:
             return rules
@@ -377,7 +377,8 @@ class BaseGD(BaseEstimator):
             smooth = replace(problem, reach=state.reach)
             _, objective = smooth.gradient(state.result, n_threads)
             if not problem.loss.smooth:
-                gap = BENT * gap + over_kinks(smooth, state.result)
+                planned = replace(problem, reach=state.reach_before)
+                gap = BENT * gap + over_kinks(planned, state.result)
             elif far_from_parabola(before - objective, foreseen):
                 gap *= BENT
             return gap, objective, 0
@@ -390,7 +391,7 @@ class BaseGD(BaseEstimator):
             rules.pop()
         if recipe.reach:  # unless so few rows are near a kink that nothing can be estimated
             patience = 10 * self.n_iter_no_change
-            rules.append(NoProgress(self.tol / 10, start, patience, where=""))
+            rules.append(NoProgress(self.tol / 10, start, patience, session.size, where=""))
         return rules
 
     def _reason(self, rules, history, recipe, state):
