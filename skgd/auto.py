@@ -150,6 +150,8 @@ def recipe_for(
     if full:
         recipe.renewal, recipe.bend = renewal, bend
         recipe.reach = problem.spread if kinks else 0.0
+        recipe.curved = isinstance(metric, Whitened) and not kinks
+        recipe.curved &= renewal is not None or isinstance(problem.loss, SquaredError)
     if schedule is None:
         recipe.schedule = named_rule_schedule(problem, X, recipe)
     recipe.schedule = recipe.schedule.complete(problem.loss, alpha)

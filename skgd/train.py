@@ -51,6 +51,8 @@ class Recipe:
         When to take the coordinates anew.
     bend : float
         Curvature of the loss in a score, that whitened coordinates where the fit starts are of.
+    curved : bool
+        Whether the coordinates are those of the curvature where the fit stands.
     """
 
     optimizer: Optimizer
@@ -64,6 +66,12 @@ class Recipe:
     reach: float = 0.0
     renewal: Renewal | None = None
     bend: float = 1.0
+    curved: bool = False
+
+    @property
+    def knows_gap(self):
+        """Whether steps say how far the objective is from its least."""
+        return self.optimizer.plans or (self.optimizer.recovers and self.curved)
 
     def less_reach(self, reach):
         """The distance to average a loss with kinks over once that over a larger one is solved."""
@@ -424,14 +432,34 @@ def look_around(problem, recipe, state, gradient, objective, tol=None):
         found.reach = state.reach
         found.caution = min(max((MORE if risen else LESS) * state.caution, LEAST_CAUTION), 1.0)
         if renewal.due(state, risen):
-            flat, reach = state.parameters, state.reach
-            found.metric = renewal.metric(problem, flat, reach, found.caution)
-    if recipe.optimizer.plans and not risen:
-        plan_step(problem, recipe, state, gradient, objective, tol, found)
+            found.metric = anew(problem, recipe, state, found)
+    if recipe.knows_gap and not risen:
+        enough = (tol or 0.0) * max(problem.start[1] - objective, 0.0)
+        see = plan_step if recipe.optimizer.plans else foresee
+        see(problem, recipe, state, gradient, enough, found)
     return found
 
 
-def plan_step(problem, recipe, state, gradient, objective, tol, found):
+def anew(problem, recipe, state, found):
+    """The coordinates where a fit stands."""
+    return recipe.renewal.metric(problem, state.parameters, state.reach, found.caution)
+
+
+def foresee(problem, recipe, state, gradient, enough, found):
+    """Find how far a step in coordinates of the curvature leads down, and what is left."""
+    rate, old = recipe.schedule.base_rate, found.metric is None and state.renewed < state.t
+    while True:
+        pulled = gradient.copy()
+        (found.metric or state.metric).pull(*problem.columns(pulled).split(pulled))
+        square = pulled @ pulled
+        found.descent = rate * (1.0 - 0.5 * rate * recipe.bend) * square
+        found.gap = bound(square / recipe.bend, 0.0)
+        if found.gap > enough or not old or recipe.renewal is None:
+            return
+        found.metric, old = anew(problem, recipe, state, found), False
+
+
+def plan_step(problem, recipe, state, gradient, enough, found):
     """Find Newton's step."""
     metric = found.metric or state.metric
     if isinstance(metric, Whitened):
@@ -444,7 +472,6 @@ def plan_step(problem, recipe, state, gradient, objective, tol, found):
         if state.reach and found.descent <= above:
             found.reach = recipe.less_reach(state.reach)
     else:
-        enough = (tol or 0.0) * max(problem.start[1] - objective, 0.0)
         found.step, found.descent, found.gap = newton_step(
             problem, state.parameters, gradient, metric, enough, recipe.n_threads
         )
@@ -462,9 +489,10 @@ def take_in(recipe, part, state, found):
     """Go on from what was found."""
     if recipe.optimizer.recovers:
         state.slots["objective"][:, 0] = found.objective
+    if not np.isnan(found.gap):
+        state.slots["descent"][:, 0], state.slots["gap"][:, 0] = found.descent, found.gap
     if found.step is not None:
         state.slots["direction"][...] = found.step
-        state.slots["descent"][:, 0], state.slots["gap"][:, 0] = found.descent, found.gap
     if found.metric is not None:
         state.metric, state.renewed = found.metric, state.t
         if not recipe.optimizer.plans:

@@ -368,7 +368,7 @@ class BaseGD(BaseEstimator):
             return gap + above, *rest
 
         def known_gap(enough):
-            """What the last Newton step has shown, if it did not lead up."""
+            """What the last step has shown, if it did not lead up."""
             gap, before, foreseen = (
                 state.slots[name][0, 0] for name in ("gap", "reference", "descent")
             )
@@ -383,9 +383,9 @@ class BaseGD(BaseEstimator):
                 gap *= BENT
             return gap, objective, 0
 
-        plans = recipe.optimizer.plans
+        known = recipe.knows_gap
         rules.insert(
-            0, Suboptimality(self.tol, start, known_gap if plans else gap, plans, session.size)
+            0, Suboptimality(self.tol, start, known_gap if known else gap, known, session.size)
         )
         if session.own:  # its steps are not monotone, and it need not give up
             rules.pop()

@@ -15,8 +15,7 @@ class TruncatedNewton(Recovering):
 
     where h is what of the penalty has kinks or bounds, :math:`H_k` the curvature of the smooth
     part f or an estimate of it, and :math:`\alpha_k` is 1, or less where the objective rose along
-    the step. A training loop writes :math:`d_k` to the slot `direction`, as only it sees the rows,
-    to `descent` how far the parabola falls along it, and to `gap` how far F is from its least.
+    the step. A training loop writes :math:`d_k` to the slot `direction`, as only it sees the rows.
 
     References
     ----------
@@ -26,7 +25,7 @@ class TruncatedNewton(Recovering):
     """
 
     slots = ("point", "gradient", "direction")
-    scalars = (*Recovering.scalars, "share", "descent", "gap")
+    scalars = (*Recovering.scalars, "share")
     plans = True
     learning_rate = None
 

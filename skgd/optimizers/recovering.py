@@ -13,12 +13,13 @@ class Recovering(Optimizer):
 
     A training loop writes the objective where the gradient is taken to the scalar `objective`
     of the first array; `reference` is the one of the last step, `point` and `gradient` are
-    where that began and the gradient there. A rise by no more than `slack` is none.
+    where that began and the gradient there. A rise by no more than `slack` is none. To `descent` it
+    writes how far a parabola falls along the step, and to `gap` how far F was from its least.
     """
 
     slots = ("point", "gradient")
     linear = True
-    scalars = ("objective", "reference", "slack")
+    scalars = ("objective", "reference", "slack", "descent", "gap")
     recovers = True
 
     def start(self, name, w):
