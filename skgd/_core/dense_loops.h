@@ -1,15 +1,25 @@
 /* Loops over dense rows of type T: included by vector_loops.h for float and double.
  *
- * Row i of a block is order[first + i], or first + i where order is NULL. Tiles of a few rows
- * by a few columns keep their sums in registers and read X and W once for several products.
+ * Row i of a block is order[first + i], or first + i where order is NULL. Tiles of 4 rows by up
+ * to 5 columns read X and W once for several products; what a full one keeps at hand, 20 numbers
+ * and its rows, fits the 32 registers of AVX-512. Rows that are left over go one by one.
  */
 
 #define NAME(f) PASTE(f, T, ISA)
+/* tile(x, n, ...) for n columns, at most 5, which the compiler must know to unroll its loops */
+#define UP_TO_5(tile, x, n, ...)                   \
+    switch (n) {                                   \
+    case 1: tile(x, 4, 1, __VA_ARGS__); break;     \
+    case 2: tile(x, 4, 2, __VA_ARGS__); break;     \
+    case 3: tile(x, 4, 3, __VA_ARGS__); break;     \
+    case 4: tile(x, 4, 4, __VA_ARGS__); break;     \
+    default: tile(x, 4, 5, __VA_ARGS__);           \
+    }
 #define ROW(i) ((const T *)X + (order ? (ptrdiff_t)order[first + (i)] : first + (i)) * d)
 
-INLINE void NAME(dots)(const T *const *x, const double *W, ptrdiff_t d, int rows, int columns,
+INLINE void NAME(dots)(const T *const *x, int rows, int columns, const double *W, ptrdiff_t d,
                        double *out, ptrdiff_t stride) {
-    double sum[4][4] = {{0}};
+    double sum[4][5] = {{0}};
     for (ptrdiff_t j = 0; j < d; j++)
         for (int r = 0; r < rows; r++)
             for (int c = 0; c < columns; c++) sum[r][c] += (double)x[r][j] * W[c * d + j];
@@ -51,27 +61,24 @@ static void NAME(scores)(const void *X, const uint32_t *order, ptrdiff_t first, 
         double *z = Z + i * C;
         if (order) NAME(prefetch)(X, order, first, i + 8, n, d);
         for (int r = 0; r < 4; r++) memcpy(z + r * C, b, C * sizeof(double));
-        ptrdiff_t c = 0;
-        for (; c + 4 <= C; c += 4) NAME(dots)(x, W + c * d, d, 4, 4, z + c, C);
-        for (; c + 2 <= C; c += 2) NAME(dots)(x, W + c * d, d, 4, 2, z + c, C);
-        if (c < C) NAME(dots)(x, W + c * d, d, 4, 1, z + c, C);
+        for (ptrdiff_t c = 0; c < C; c += 5) UP_TO_5(NAME(dots), x, C - c, W + c * d, d, z + c, C)
     }
     for (; i < n; i++) {
         const T *x[1] = {ROW(i)};
         double *z = Z + i * C;
         memcpy(z, b, C * sizeof(double));
         ptrdiff_t c = 0;
-        for (; c + 4 <= C; c += 4) NAME(dots)(x, W + c * d, d, 1, 4, z + c, C);
+        for (; c + 4 <= C; c += 4) NAME(dots)(x, 1, 4, W + c * d, d, z + c, C);
         for (; c < C; c++) z[c] += NAME(dot)(W + c * d, x[0], d);
     }
 }
 
-INLINE void NAME(outer)(const T *const *x, const double *D, ptrdiff_t C, ptrdiff_t d, int rows,
-                        int columns, double *restrict G) {
-    double k[4][2];
+INLINE void NAME(outer)(const T *const *x, int rows, int columns, const double *D, ptrdiff_t C,
+                        ptrdiff_t start, ptrdiff_t stop, double *restrict G, ptrdiff_t d) {
+    double k[4][5];
     for (int r = 0; r < rows; r++)
         for (int c = 0; c < columns; c++) k[r][c] = D[r * C + c];
-    for (ptrdiff_t j = 0; j < d; j++)
+    for (ptrdiff_t j = start; j < stop; j++)
         for (int c = 0; c < columns; c++) {
             double sum = G[c * d + j];
             for (int r = 0; r < rows; r++) sum += k[r][c] * (double)x[r][j];
@@ -82,18 +89,23 @@ INLINE void NAME(outer)(const T *const *x, const double *D, ptrdiff_t C, ptrdiff
 /* G[c] += sum_i D[i, c] x_i and gb[c] += sum_i D[i, c] */
 static void NAME(gradient)(const void *X, const uint32_t *order, ptrdiff_t first, ptrdiff_t n,
                            ptrdiff_t d, const double *D, ptrdiff_t C, double *G, double *gb) {
-    ptrdiff_t i = 0;
-    for (; i + 4 <= n; i += 4) {
-        const T *x[4] = {ROW(i), ROW(i + 1), ROW(i + 2), ROW(i + 3)};
-        ptrdiff_t c = 0;
-        for (; c + 2 <= C; c += 2) NAME(outer)(x, D + i * C + c, C, d, 4, 2, G + c * d);
-        if (c < C) NAME(outer)(x, D + i * C + c, C, d, 4, 1, G + c * d);
+    /* as many features as keep their part of G, 24 KiB, in the cache nearest to the processor */
+    const ptrdiff_t part = C < 48 ? 3072 / C / 8 * 8 : 64;
+    for (ptrdiff_t start = 0; start < d; start += part) {
+        const ptrdiff_t stop = start + part < d ? start + part : d;
+        ptrdiff_t i = 0;
+        for (; i + 4 <= n; i += 4) {
+            const T *x[4] = {ROW(i), ROW(i + 1), ROW(i + 2), ROW(i + 3)};
+            for (ptrdiff_t c = 0; c < C; c += 5)
+                UP_TO_5(NAME(outer), x, C - c, D + i * C + c, C, start, stop, G + c * d, d)
+        }
+        for (; i < n; i++) {
+            const T *x[1] = {ROW(i)};
+            for (ptrdiff_t c = 0; c < C; c++)
+                NAME(outer)(x, 1, 1, D + i * C + c, C, start, stop, G + c * d, d);
+        }
     }
-    for (; i < n; i++) {
-        const T *x[1] = {ROW(i)};
-        for (ptrdiff_t c = 0; c < C; c++) NAME(outer)(x, D + i * C + c, C, d, 1, 1, G + c * d);
-    }
-    for (i = 0; i < n; i++)
+    for (ptrdiff_t i = 0; i < n; i++)
         for (ptrdiff_t c = 0; c < C; c++) gb[c] += D[i * C + c];
 }
 
@@ -125,4 +137,5 @@ UNUSED static const DenseLoops TABLE(T, ISA) = {NAME(scores), NAME(gradient), NA
 #undef TABLE
 #undef TABLE_
 #undef ROW
+#undef UP_TO_5
 #undef NAME

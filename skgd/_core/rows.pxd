@@ -60,6 +60,8 @@ cdef extern from "vector.h" nogil:
                      Py_ssize_t) noexcept nogil
         void (*average)(double*, const double*, double, Py_ssize_t) noexcept nogil
         double (*logistic)(const double*, const double*, Py_ssize_t, double*) noexcept nogil
+        void (*softmax)(const double*, Py_ssize_t, Py_ssize_t, Py_ssize_t, double*,
+                        double*, double*) noexcept nogil
         Rule sgd, adam, adamw, adagrad, adadelta, rmsprop, nadam, radam, adamax, lion, ftrl
         void (*catch_up_all)(Py_ssize_t, Py_ssize_t, const Lazy*) noexcept nogil
         void (*bring)(const int*, Py_ssize_t, Py_ssize_t, const Lazy*) noexcept nogil

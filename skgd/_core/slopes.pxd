@@ -33,7 +33,7 @@ cdef class Logistic(Slopes):
 
 
 cdef class Softmax(Slopes):
-    pass
+    cdef const VectorLoops* loops
 
 
 cdef class Curvature(Slopes):

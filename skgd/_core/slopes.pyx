@@ -7,7 +7,7 @@ A loss is one scalar function (y, z) -> slope that also stores the value, or a c
 ``skgd.losses``, where they are documented.
 """
 
-from libc.math cimport exp, fabs, log
+from libc.math cimport exp, fabs
 
 import numpy as np
 
@@ -284,36 +284,38 @@ cdef class Logistic(Slopes):
 
 
 cdef class Softmax(Slopes):
-    """Multinomial log-loss; y holds class indices, a model's columns are its classes."""
+    """Multinomial log-loss, in vector registers; y holds class indices, a model's columns are its
+    classes."""
+
+    def __init__(self, y, sample_weight, model_start, column_target, positive=None):
+        super().__init__(y, sample_weight, model_start, column_target, positive)
+        self.loops = vector_loops()
 
     cdef int compute(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
                      const double* Z, double* D, double* loss) except -1 nogil:
-        cdef Py_ssize_t i, c, m, row, start, stop, label, C = self.n_columns
-        cdef double weight = 1.0, largest, total
-        cdef const double* z
+        cdef Py_ssize_t begin, size, i, c, m, row, start, stop, label, C = self.n_columns
+        cdef double weight = 1.0
+        cdef double[BLOCK] largest, above
         cdef double* d
-        for i in range(n):
-            row = order[first + i] if order != NULL else first + i
-            if self.weight != NULL:
-                weight = self.weight[row]
-            z = Z + i * C
-            d = D + i * C
+        for begin in range(0, n, 64):  # BLOCK, which must be a number here
+            size = min(<Py_ssize_t> BLOCK, n - begin)
             for m in range(self.n_models):
                 start, stop = self.starts[m], self.starts[m + 1]
-                label = start + <Py_ssize_t> self.y_[row, self.target[start]]
-                largest = z[start]
-                for c in range(start + 1, stop):
-                    if not z[c] <= largest:
-                        largest = z[c]
-                total = 0.0
-                for c in range(start, stop):
-                    d[c] = exp(z[c] - largest)
-                    total += d[c]
-                loss[m] += weight * (largest + log(total) - z[label])
-                total = weight / total
-                for c in range(start, stop):
-                    d[c] *= total
-                d[label] -= weight
+                self.loops.softmax(Z + begin * C + start, size, stop - start, C,
+                                   D + begin * C + start, largest, above)
+                for i in range(size):
+                    row = first + begin + i
+                    if order != NULL:
+                        row = order[row]
+                    d = D + (begin + i) * C
+                    label = start + <Py_ssize_t> self.values[row * self.n_targets
+                                                             + self.target[start]]
+                    if self.weight != NULL:
+                        weight = self.weight[row]
+                        for c in range(start, stop):
+                            d[c] *= weight
+                    d[label] -= weight
+                    loss[m] += weight * (largest[i] - Z[(begin + i) * C + label] + above[i])
         return 0
 
 
@@ -335,20 +337,23 @@ cdef class Curvature(Slopes):
 
     cdef int compute(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
                      const double* Z, double* D, double* loss) except -1 nogil:
-        cdef Py_ssize_t i, c, m, row
+        cdef Py_ssize_t i, c, m, row, start, stop, C = self.n_columns
         cdef double weight = 1.0, mean
+        cdef const double* bend
+        cdef const double* z
         for i in range(n):
             row = order[first + i] if order != NULL else first + i
             if self.weight != NULL:
                 weight = self.weight[row]
+            bend, z = &self.bends[first + i, 0], Z + i * C
             for m in range(self.n_models):
+                start, stop = self.starts[m], self.starts[m + 1]
                 mean = 0.0
                 if self.joint:
-                    for c in range(self.starts[m], self.starts[m + 1]):
-                        mean += self.bends[first + i, c] * Z[i * self.n_columns + c]
-                for c in range(self.starts[m], self.starts[m + 1]):
-                    D[i * self.n_columns + c] = weight * self.bends[first + i, c] * (
-                        Z[i * self.n_columns + c] - mean)
+                    for c in range(start, stop):
+                        mean += bend[c] * z[c]
+                for c in range(start, stop):
+                    D[i * C + c] = weight * bend[c] * (z[c] - mean)
         return 0
 
 

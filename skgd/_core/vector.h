@@ -95,6 +95,8 @@ typedef struct {
                  double upper, ptrdiff_t n);
     void (*average)(double *mean, const double *w, double share, ptrdiff_t n);
     double (*logistic)(const double *m, const double *w, ptrdiff_t n, double *slope);
+    void (*softmax)(const double *Z, ptrdiff_t n, ptrdiff_t C, ptrdiff_t stride, double *P,
+                    double *largest, double *above);
     Rule sgd, adam, adamw, adagrad, adadelta, rmsprop, nadam, radam, adamax, lion, ftrl;
     void (*catch_up_all)(ptrdiff_t d, ptrdiff_t t, const Lazy *z);
     void (*bring)(const int32_t *list, ptrdiff_t n, ptrdiff_t t, const Lazy *z);

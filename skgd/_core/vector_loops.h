@@ -95,14 +95,42 @@ static double NAME(logistic)(const double *restrict m, const double *restrict w,
     return total;
 }
 
+/* P[i] = exp(z) / sum of exp(z) of the C scores of row i, the log of that sum being largest[i] +
+ * above[i]: in two parts, so that a small loss keeps its digits. Both Z and P have `stride` numbers
+ * a row. */
+static void NAME(softmax)(const double *restrict Z, ptrdiff_t n, ptrdiff_t C, ptrdiff_t stride,
+                          double *restrict P, double *restrict largest,
+                          double *restrict above) {
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const double *z = Z + i * stride;
+        double *p = P + i * stride, best = z[0];
+        for (ptrdiff_t c = 1; c < C; c++) best = z[c] > best ? z[c] : best;
+        for (ptrdiff_t c = 0; c < C; c++) p[c] = z[c] - best;
+        largest[i] = best;
+    }
+    /* rows that lie side by side go in one run: alone, each may be shorter than a register */
+    const ptrdiff_t run = C == stride ? n * C : C;
+    for (ptrdiff_t done = 0; done < n * C; done += run) {
+        double *p = P + done / C * stride;
+        for (ptrdiff_t k = 0; k < run; k++) p[k] = NAME(exp_negative)(p[k]);
+    }
+    for (ptrdiff_t i = 0; i < n; i++) {
+        double *p = P + i * stride, sum = 0;
+        for (ptrdiff_t c = 0; c < C; c++) sum += p[c];
+        above[i] = log(sum);
+        const double share = 1.0 / sum;
+        for (ptrdiff_t c = 0; c < C; c++) p[c] *= share;
+    }
+}
+
 #include "rule_loops.h"
 #include "lazy_loops.h"
 
 #define TABLE_(isa) vector_##isa
 #define TABLE(isa) TABLE_(isa)
 UNUSED static const VectorLoops TABLE(ISA) = {
-    NAME(combine), NAME(norms), NAME(prox), NAME(average), NAME(logistic), NAME(sgd),
-    NAME(adam), NAME(adamw), NAME(adagrad), NAME(adadelta), NAME(rmsprop), NAME(nadam), NAME(radam),
+    NAME(combine), NAME(norms), NAME(prox), NAME(average), NAME(logistic), NAME(softmax),
+    NAME(sgd), NAME(adam), NAME(adamw), NAME(adagrad), NAME(adadelta), NAME(rmsprop), NAME(nadam), NAME(radam),
     NAME(adamax), NAME(lion), NAME(ftrl), NAME(catch_up_all), NAME(bring),
 };
 #undef TABLE
