@@ -123,7 +123,7 @@ def recipe_for(
     whole = batch_size in ("auto", "full") or (
         isinstance(batch_size, Integral) and batch_size >= problem.n_rows
     )
-    kinks = not problem.loss.smooth
+    kinks = problem.kinks
     full = own and whole and not isinstance(problem.loss, Perceptron)
     size = DEFAULT_BATCH if batch_size == "auto" and not full else batch_size
     size = None if full or size == "full" else size
@@ -202,7 +202,7 @@ def can_whiten(problem):
     """Whether correlations are of use, cheap to take, and not those of a handful of rows, which
     only problems need that are hard without them."""
     d = problem.rows.n_features
-    hard = not (problem.loss.smooth and unconstrained(problem))
+    hard = problem.kinks or not unconstrained(problem)
     rows_enough = hard or problem.n_rows >= LEAST_ROWS_A_COLUMN * d
     return d < MOST_WHITENED and rows_enough and problem.strengths() is not None
 
@@ -239,8 +239,8 @@ def bend_at_start(problem):
 
     Where it grows on the way, the rule has to notice and to lower its rate.
     """
-    if not problem.loss.smooth:
-        return jump(problem) / (2.0 * problem.spread)  # of slopes averaged over the spread
+    if problem.kinks:
+        return problem.jump / (2.0 * problem.spread)  # of slopes averaged over the spread
     bound = problem.loss.curvature
     if bound is not None and not isinstance(problem.loss, LogLoss | Multinomial):
         return bound  # parts of parabolas may all be entered on the way
@@ -256,13 +256,6 @@ def bend_at_start(problem):
             second = second_derivative(problem.loss, y, np.full(len(y), point), nudge)
             largest = max(largest, float(np.average(second, weights=weight)))
     return max(largest, np.finfo(float).tiny)
-
-
-def jump(problem):
-    """How much the slope of a loss with kinks changes from far below to far above."""
-    y, _ = problem.targets_of(0)
-    far = 1e6 * (np.abs(y).max() + 1.0)
-    return float(np.max(problem.loss.slope(y, y + far) - problem.loss.slope(y, y - far)))
 
 
 def curvature(problem, X, batch_size, metric, bend, most_rows=MOST_ROWS, n_steps=POWER_STEPS):

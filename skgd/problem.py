@@ -15,6 +15,7 @@ from .penalties import Penalty
 LEAST_WORK = 1_000_000  # products of an epoch, about a millisecond
 BLOCK = 20_000  # rows
 NUDGE = 1e-4  # in scores, as a share of their spread
+SHARP = 0.05  # how curved a loss is in the mean, as a share of the most, if it is all but a kink
 
 
 def second_derivative(loss, y, z, reach):
@@ -170,6 +171,22 @@ class Problem:
         centre = np.average(y, axis=0, weights=weight) if self.fit_intercept else 0.0
         deviation = np.average((y - centre) ** 2, axis=0, weights=weight)
         return float(np.sqrt(np.mean(deviation))) or 1.0
+
+    @cached_property
+    def jump(self):
+        """How much the slope of the loss changes from far below to far above."""
+        y, _ = self.targets_of(0)
+        far = 1e6 * (np.abs(y).max() + 1.0)
+        return float(np.max(self.loss.slope(y, y + far) - self.loss.slope(y, y - far)))
+
+    @cached_property
+    def kinks(self):
+        """Whether slopes jump, or turn within a small part of the spread of the scores."""
+        if self.loss.rowwise:
+            return False
+        most = self.loss.curvature
+        sharp = most is not None and self.jump / (2.0 * self.spread) < SHARP * most
+        return sharp or not self.loss.smooth
 
     @cached_property
     def start(self):

@@ -442,7 +442,8 @@ def look_around(problem, recipe, state, gradient, objective, tol=None):
 
 def anew(problem, recipe, state, found):
     """The coordinates where a fit stands."""
-    return recipe.renewal.metric(problem, state.parameters, state.reach, found.caution)
+    reach = state.reach or recipe.renewal.reach(problem, state.slots["gap"][0, 0])
+    return recipe.renewal.metric(problem, state.parameters, reach, found.caution)
 
 
 def foresee(problem, recipe, state, gradient, enough, found):

@@ -5,10 +5,10 @@ Where the scores are z, the objective is about as curved as
 .. math:: \sum_i w_i\, h_i\; u_i u_i^\top + \text{l2},\qquad
           h_i = \frac{\ell'(z_i + r) - \ell'(z_i - r)}{2 r}
 
-with u the standardised rows and r the spread of the scores: a mean over scores near z, so that
-it holds for a step of some length. For softmax it is the curvature itself, of all scores at
-once. In coordinates where this is the identity a gradient step is one of Newton's, and the
-accelerated method makes up for what the curvature of a sample of rows leaves out.
+with u the standardised rows and r how far the scores may be from the best ones: a mean over
+scores near z, so that it holds for a step that long. For softmax it is the curvature itself, of
+all scores at once. In coordinates where this is the identity a gradient step is one of Newton's,
+and the accelerated method makes up for what the curvature of a sample of rows leaves out.
 
 Where a loss has kinks the curvature is all within reach of them, and a step may lead far beyond.
 With the largest h over all longer r, :math:`J / 2 |u|` for a kink at a distance u where the slope
@@ -27,14 +27,14 @@ from ._core import epoch as core
 from .data.gram import cost, gram, softmax_gram, squares
 from .losses import SquaredError
 from .metric import Whitened
-from .problem import second_derivative
+from .problem import NUDGE, second_derivative
 
 MOST_WHITENED = 1000  # columns of a Gram matrix
 MOST_ENTRIES = 2_000_000  # of all of them
 LEAST_ROWS, ROWS_A_COLUMN, ROWS_A_COORDINATE = 5_000, 30, 12
 PASSES = 0.1  # that a Gram matrix may cost, if it needs no more
 PASSES_ONCE = 1.0  # where there is only one, or where only rows near a kink are curved
-GROWTH = 0.3
+STEP_AND_BACK = 2.0
 FLOOR = 1e-3  # of the curvature of a loss with kinks, where rows are far from them
 
 
@@ -78,7 +78,7 @@ def sample(problem, X, diagonal, n_coordinates=1):
         return problem.samples[n_coordinates]
     n, d = problem.n_rows, problem.rows.n_features
     width = (d + 1) * n_coordinates
-    rare = isinstance(problem.loss, SquaredError) or not problem.loss.smooth
+    rare = isinstance(problem.loss, SquaredError) or problem.kinks
     passes = PASSES_ONCE if rare else PASSES
     wanted = max(
         passes * 2 * problem.products / (cost(X) * n_coordinates**2),
@@ -112,15 +112,12 @@ class Renewal:
         Scores that one Gram matrix is of.
     passes : float
         How many passes over the data a renewal is worth.
-    growth : float
-        Share of the steps so far that go by until the next one.
     """
 
     diagonal: object
     bend: float
     n_coordinates: int
     passes: float
-    growth: float
 
     @classmethod
     def of(cls, problem, X, metric, bend):
@@ -137,17 +134,22 @@ class Renewal:
             return None
         rows, _ = sample(problem, X, metric, together)
         passes = len(rows) * cost(X) * K * together / max(1.0, 2 * problem.products)
-        return cls(metric, bend, together, passes, GROWTH if problem.loss.smooth else 0.0)
+        return cls(metric, bend, together, passes)
 
     def due(self, state, risen):
         """Whether it is time; not where the objective has risen, which may be left again."""
         if risen:
             return False
         since = state.t - state.renewed
-        return state.renewed < 0 or since >= max(1.0, self.growth * state.t, 0.25 * self.passes)
+        return state.renewed < 0 or since >= max(1.0, 0.25 * self.passes)
 
-    def metric(self, problem, flat, reach=0.0, caution=0.0):
-        """The coordinates at some parameters; a loss with kinks is averaged over the reach."""
+    def reach(self, problem, gap):
+        """How far scores may be from the best ones, where the objective is by the gap."""
+        far = STEP_AND_BACK * np.sqrt(2.0 * gap / self.bend)
+        return float(np.clip(far, NUDGE * problem.spread, problem.spread))
+
+    def metric(self, problem, flat, reach, caution=0.0):
+        """The coordinates at some parameters, from curvatures over a reach of the scores."""
         X, diagonal = problem.rows.X, self.diagonal
         rows, weight = sample(problem, X, diagonal, self.n_coordinates)
         z = core.scores(problem.rows, problem.columns(flat), rows)
@@ -158,7 +160,7 @@ class Renewal:
         else:
             bends = self.bends(problem, problem.y[rows], z, reach)
             mean = float((weight * bends).sum())
-            if not problem.loss.smooth:
+            if problem.kinks:
                 above = self.most_bent(problem, problem.y[rows], z, reach)
                 bends = np.maximum(bends, caution * above) + FLOOR * self.bend
             curved = weight * bends
@@ -174,10 +176,9 @@ class Renewal:
 
     def bends(self, problem, y, z, reach):
         """Curvatures of the loss near the scores of some rows, a row a score."""
-        r = reach or problem.spread
         found = []
         for c, score in enumerate(z.T):
-            found.append(second_derivative(problem.loss, problem.target_in(c, y), score, r))
+            found.append(second_derivative(problem.loss, problem.target_in(c, y), score, reach))
         return np.array(found)
 
     def most_bent(self, problem, y, z, reach):

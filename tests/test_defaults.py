@@ -286,7 +286,7 @@ def test_coefficients_that_must_not_be_negative_are_those_of_least_squares(name)
     np.testing.assert_allclose(ours.predict(X), theirs.predict(X), atol=1e-4 * np.std(y))
 
 
-@pytest.mark.parametrize("loss", ["log_loss", "squared_hinge", "squared_error", "poisson"])
+@pytest.mark.parametrize("loss", ["log_loss", "squared_hinge", "squared_error", "poisson", "huber"])
 def test_repeated_and_reordered_rows_give_the_same_predictions(loss):
     X, y = rows("cancer" if loss in TWO_CLASSES else "diabetes")
     if loss in TWO_CLASSES:

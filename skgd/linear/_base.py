@@ -376,7 +376,7 @@ class BaseGD(BaseEstimator):
                 return gap, before, 0
             smooth = replace(problem, reach=state.reach)
             _, objective = smooth.gradient(state.result, n_threads)
-            if not problem.loss.smooth:
+            if problem.kinks:
                 planned = replace(problem, reach=state.reach_before)
                 gap = BENT * gap + over_kinks(planned, state.result)
             elif far_from_parabola(before - objective, foreseen):
