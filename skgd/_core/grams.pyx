@@ -1,9 +1,19 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
-"""What Gram matrices take of the rows: standardised blocks, lengths, products of sparse rows."""
+"""What coordinates take of the rows: moments, standardised blocks, lengths, sparse products."""
 
 import numpy as np
 
 from libc.stdint cimport int32_t, int64_t, uint32_t
+
+cdef extern from "vector.h" nogil:
+    ctypedef struct StatisticLoops:
+        void (*column_sums)(const void*, Py_ssize_t, Py_ssize_t, const double*, const double*,
+                            double*, double*) noexcept nogil
+        void (*row_squares)(const void*, Py_ssize_t, Py_ssize_t, const double*, const double*,
+                            double*) noexcept nogil
+
+    const StatisticLoops* statistic_loops(int)
+
 
 ctypedef fused real:
     float
@@ -51,21 +61,25 @@ def standardise(const real[:, ::1] X, const uint32_t[::1] rows, const double[::1
     return out
 
 
+def column_sums(const real[:, ::1] X, const double[::1] shift, const double[::1] weight=None):
+    """(weighted sum of x - shift, of its square) of each column."""
+    total, squared = np.zeros(X.shape[1]), np.zeros(X.shape[1])
+    cdef double[::1] sums = total, squares_ = squared
+    with nogil:
+        statistic_loops(real is double).column_sums(
+            &X[0, 0], X.shape[0], X.shape[1], &shift[0],
+            &weight[0] if weight is not None else NULL, &sums[0], &squares_[0])
+    return total, squared
+
+
 def squares(const real[:, ::1] X, const double[::1] shift, const double[::1] scale):
     """Squared lengths of the rows (x - shift) / scale."""
-    found = np.empty(X.shape[0])
-    inverse = 1.0 / np.asarray(scale)
+    found, inverse = np.empty(X.shape[0]), 1.0 / np.asarray(scale)
     cdef double[::1] out = found
     cdef const double[::1] by = inverse
-    cdef Py_ssize_t i, j
-    cdef double total, value
     with nogil:
-        for i in range(X.shape[0]):
-            total = 0.0
-            for j in range(X.shape[1]):
-                value = (X[i, j] - shift[j]) * by[j]
-                total = total + value * value
-            out[i] = total
+        statistic_loops(real is double).row_squares(
+            &X[0, 0], X.shape[0], X.shape[1], &shift[0], &by[0], &out[0])
     return found
 
 

@@ -3,7 +3,7 @@
  * Convention: parameters, scores and gradients are double; rows of X are float or double; a
  * table of function pointers is picked once, at import, by what the processor can do. The
  * loops themselves are plain C: vector_loops.h (parameters; rule_loops.h and lazy_loops.h are
- * parts of it), dense_loops.h (dense rows) and sparse_loops.h (CSR rows) are included here for each instruction set.
+ * parts of it), dense_loops.h and statistic_loops.h (dense rows) and sparse_loops.h (CSR rows) are included here for each instruction set.
  */
 #ifndef SKGD_VECTOR_H
 #define SKGD_VECTOR_H
@@ -57,6 +57,14 @@ typedef struct {
     double (*dot)(const double *w, const void *x, ptrdiff_t d);
     double (*step)(double *w, const void *x, double decay, double k, ptrdiff_t d);
 } DenseLoops;
+
+/* Statistics of dense rows, for the coordinates of the steps. */
+typedef struct {
+    void (*column_sums)(const void *X, ptrdiff_t n, ptrdiff_t d, const double *shift,
+                        const double *weight, double *sum, double *square);
+    void (*row_squares)(const void *X, ptrdiff_t n, ptrdiff_t d, const double *shift,
+                        const double *by, double *square);
+} StatisticLoops;
 
 typedef struct {
     void (*scores)(const void *data, const void *indices, const void *indptr,
@@ -163,6 +171,11 @@ UNUSED static const VectorLoops *vector_loops(void) { return PICK(vector, vector
 UNUSED static const DenseLoops *dense_loops(int is_double) {
     int level = vector_level();
     return is_double ? PICK(dense_double, level) : PICK(dense_float, level);
+}
+
+UNUSED static const StatisticLoops *statistic_loops(int is_double) {
+    int level = vector_level();
+    return is_double ? PICK(statistics_double, level) : PICK(statistics_float, level);
 }
 
 UNUSED static const SparseLoops *sparse_loops(int is_double, int is_long) {

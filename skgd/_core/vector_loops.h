@@ -139,6 +139,7 @@ UNUSED static const VectorLoops TABLE(ISA) = {
 
 #define T double
 #include "dense_loops.h"
+#include "statistic_loops.h"
 #define I int32_t
 #include "sparse_loops.h"
 #undef I
@@ -148,6 +149,7 @@ UNUSED static const VectorLoops TABLE(ISA) = {
 #undef T
 #define T float
 #include "dense_loops.h"
+#include "statistic_loops.h"
 #define I int32_t
 #include "sparse_loops.h"
 #undef I

@@ -4,6 +4,8 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
+from .._core import grams
+
 BLOCK_BYTES = 1 << 22
 
 
@@ -30,15 +32,13 @@ def moments(X, sample_weight=None):
     step = max(1, BLOCK_BYTES // (8 * d))
     # about the first row, so that a large common offset costs no digits
     offset = X[0].astype(np.float64)
-    total, square, weight_sum = np.zeros(d), np.zeros(d), 0.0
+    total, square = np.zeros(d), np.zeros(d)
     for first in range(0, n, step):
-        block = X[first : first + step] - offset
-        weight = (
-            np.ones(len(block)) if sample_weight is None else sample_weight[first : first + step]
-        )
-        total += weight @ block
-        block *= block
-        square += weight @ block
-        weight_sum += weight.sum()
+        part = slice(first, first + step)
+        weight = None if sample_weight is None else sample_weight[part]
+        sums, squares = grams.column_sums(X[part], offset, weight)
+        total += sums
+        square += squares
+    weight_sum = n if sample_weight is None else sample_weight.sum()
     mean = total / weight_sum
     return offset + mean, np.maximum(square / weight_sum - mean * mean, 0.0)
