@@ -15,7 +15,9 @@ import numpy as np
 
 from . import lazy, lazy_momentum, lazy_rules
 from .proxes cimport Prox, Separable
-from .rows cimport PREFETCH, DenseRows, Rows, SparseRows, vector_loops
+from .rows cimport (
+    PREFETCH, PREFETCH_LATER, DenseLoops, DenseRows, Rows, SparseRows, dense_loops, vector_loops
+)
 from .rules cimport Rule
 from .slopes cimport Slopes
 
@@ -251,63 +253,72 @@ def step(Rule rule, Prox prox, Columns columns, double[::1] gradient, Plan plan)
 
 def stochastic(DenseRows rows, Slopes slopes, Rule rule, Separable prox, Columns columns,
                Plan plan):
-    """Plain gradient steps, one dense row at a time: scores, slopes, then gradient, penalty and
-    step in a single pass over the coefficients."""
+    """Plain gradient steps, one dense row at a time: slopes, then gradient, penalty, step and the
+    products with the next row in a single pass over the coefficients."""
     cdef Py_ssize_t C = columns.n_columns, d = columns.n_features, k, c, m, line, row, waiting
-    cdef Py_ssize_t ahead = min(8, max(1, AHEAD // max(rows.row_bytes, 1)))
+    cdef Py_ssize_t ahead = min(8, max(2, AHEAD // max(rows.row_bytes, 1)))
     cdef const char* later
-    cdef const char* x
-    cdef double[:, ::1] scores = np.zeros((DEFERRED, C)), unused = np.zeros((DEFERRED, C))
-    cdef double[:, ::1] buffer = np.zeros((3, C))
+    cdef const double* x
+    cdef const double* following
+    cdef double[:, ::1] scores = np.zeros((DEFERRED, C)), buffer = np.zeros((4, C))
+    cdef double[:, ::1] widened = np.zeros((2, d))  # this row and the next, if they are floats
     cdef double* Z
     cdef double* D = &buffer[0, 0]
     cdef double* square = &buffer[1, 0]
     cdef double* absolute = &buffer[2, 0]
+    cdef double* product = &buffer[3, 0]  # of the coefficients with the row to come
     cdef const VectorLoops* loops = vector_loops()
+    cdef const DenseLoops* wide = dense_loops(True)
     cdef const double[:, ::1] strengths = prox.strengths_
     cdef const uint32_t* order = plan.order_
     cdef double rate, l2, l1
     cdef double* w
-    cdef bint changed
+    cdef bint moves
+    row = order[0] if order != NULL else 0
+    following = rows.loops.widen(rows.data + row * rows.row_bytes, d, &widened[0, 0])
     for c in range(C):
         loops.norms(columns.W + c * d, d, &square[c], &absolute[c])
+        product[c] = wide.dot(columns.W + c * d, following, d)
     with nogil:
         for k in range(plan.n_rows):
             if order != NULL and k + ahead < plan.n_rows:
                 later = rows.data + order[k + ahead] * rows.row_bytes
                 for line in range(0, rows.row_bytes, 64):
-                    PREFETCH(later + line)
-                PREFETCH(later + rows.row_bytes - 1)
-            row = order[k] if order != NULL else k
+                    PREFETCH_LATER(later + line)
+                PREFETCH_LATER(later + rows.row_bytes - 1)
+                PREFETCH(slopes.values + order[k + ahead] * slopes.n_targets)
+            x = following
+            if k + 1 < plan.n_rows:
+                row = order[k + 1] if order != NULL else k + 1
+                following = rows.loops.widen(rows.data + row * rows.row_bytes, d,
+                                             &widened[(k + 1) % 2, 0])
             waiting = k % DEFERRED if slopes.deferred else 0
             Z = &scores[waiting, 0]
-            x = rows.data + row * rows.row_bytes
-            if C == 1:
-                Z[0] = columns.b[0] + rows.loops.dot(columns.W, x, d)
-            else:
-                rows.loops.scores(rows.data, order, k, 1, d, columns.W, columns.b, C, Z)
+            for c in range(C):
+                Z[c] = columns.b[c] + product[c]
             if not slopes.deferred:
                 slopes.compute(order, k, 1, Z, D, &plan.objective_[0])
             else:
-                slopes.row(row, Z, D)
+                slopes.row(order[k] if order != NULL else k, Z, D)
                 if waiting == DEFERRED - 1 or k == plan.n_rows - 1:
-                    slopes.compute(order, k - waiting, waiting + 1, &scores[0, 0],
-                                   &unused[0, 0], &plan.objective_[0])
+                    slopes.losses(order, k - waiting, waiting + 1, &scores[0, 0],
+                                  &plan.objective_[0])
             for c in range(C):
                 m = columns.model[c]
                 l2, l1 = strengths[m, 0], strengths[m, 1]
                 plan.objective_[m] += 0.5 * l2 * square[c] + l1 * absolute[c]
-                if not plan.active_[m]:
-                    continue
                 rate = plan.rates_[k, m]
                 w = columns.W + c * d
-                changed = D[c] != 0 or l2 != 0
-                if changed:
-                    square[c] = rows.loops.step(w, x, 1.0 - rate * l2, -rate * D[c], d)
+                moves = plan.active_[m] and (D[c] != 0 or l2 != 0)
+                if moves:
+                    square[c] = loops.step(w, x, following, 1.0 - rate * l2, -rate * D[c], d,
+                                           &product[c])
                     if columns.fit_intercept:
                         columns.b[c] -= rate * D[c]
-                if prox.proximal:
+                if prox.proximal and plan.active_[m]:
                     loops.prox(w, NULL, rate, l1, strengths[m, 2], strengths[m, 3], d)
                     square[c] = absolute[c] = 0.0
                     loops.norms(w, d, &square[c], &absolute[c])
+                if prox.proximal or not moves:
+                    product[c] = wide.dot(w, following, d)
             plan.take_in(columns, plan.t + k)

@@ -288,8 +288,7 @@ cdef int chunk(SparseRows rows, Slopes slopes, Separable prox, Columns columns, 
             rows.loops.gradient(rows.data, rows.indices, rows.indptr, plan.order_, start, size, D,
                                 C, columns.stride, owed, NULL, NULL)
         if deferred and (waiting == DEFERRED - 1 or start == plan.n_rows - 1):
-            slopes.compute(plan.order_, start - waiting, waiting + 1, block, D,
-                           &plan.objective_[0])
+            slopes.losses(plan.order_, start - waiting, waiting + 1, block, &plan.objective_[0])
     return 0
 
 

@@ -27,7 +27,7 @@ cdef extern from "vector.h" nogil:
         void (*gradient)(const void*, const uint32_t*, Py_ssize_t, Py_ssize_t, Py_ssize_t,
                          const double*, Py_ssize_t, double*, double*) noexcept nogil
         double (*dot)(const double*, const void*, Py_ssize_t) noexcept nogil
-        double (*step)(double*, const void*, double, double, Py_ssize_t) noexcept nogil
+        const double* (*widen)(const void*, Py_ssize_t, double*) noexcept nogil
 
     ctypedef struct SparseLoops:
         void (*scores)(const void*, const void*, const void*, const uint32_t*, Py_ssize_t,
@@ -59,7 +59,9 @@ cdef extern from "vector.h" nogil:
         void (*prox)(double*, const double*, double, double, double, double,
                      Py_ssize_t) noexcept nogil
         void (*average)(double*, const double*, double, Py_ssize_t) noexcept nogil
-        double (*logistic)(const double*, const double*, Py_ssize_t, double*) noexcept nogil
+        double (*step)(double*, const double*, const double*, double, double, Py_ssize_t,
+                       double*) noexcept nogil
+        void (*logistic)(const double*, Py_ssize_t, double*, double*) noexcept nogil
         void (*softmax)(const double*, Py_ssize_t, Py_ssize_t, Py_ssize_t, double*,
                         double*, double*) noexcept nogil
         Rule sgd, adam, adamw, adagrad, adadelta, rmsprop, nadam, radam, adamax, lion, ftrl
@@ -70,6 +72,7 @@ cdef extern from "vector.h" nogil:
     const DenseLoops* dense_loops(int)
     const SparseLoops* sparse_loops(int, int)
     void PREFETCH(const void*)
+    void PREFETCH_LATER(const void*)
 
 
 cdef class Rows:

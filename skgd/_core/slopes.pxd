@@ -18,7 +18,9 @@ cdef class Slopes:
     cdef readonly Py_ssize_t n_columns, n_models
     cdef readonly bint one_against_rest, deferred
     cdef public double reach
-    cdef int row(self, Py_ssize_t row, const double* z, double* d) except -1 nogil
+    cdef int row(self, Py_ssize_t row, double* z, double* d) except -1 nogil
+    cdef int losses(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
+                    const double* margin, double* loss) except -1 nogil
     cdef int compute(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
                      const double* Z, double* D, double* loss) except -1 nogil
 
@@ -30,6 +32,8 @@ cdef class Elementwise(Slopes):
 
 cdef class Logistic(Slopes):
     cdef const VectorLoops* loops
+    cdef void add(self, Py_ssize_t start, Py_ssize_t n, const double* value,
+                  double* loss) noexcept nogil
 
 
 cdef class Softmax(Slopes):

@@ -183,9 +183,14 @@ cdef class Slopes:
         self.positive = positive
         self.label = np.zeros(self.n_columns) if positive is None else positive
 
-    cdef int row(self, Py_ssize_t row, const double* z, double* d) except -1 nogil:
-        """Slopes of one row, without the loss; only where `deferred` says that it pays to sum
-        the losses of many rows later, by `compute`."""
+    cdef int row(self, Py_ssize_t row, double* z, double* d) except -1 nogil:
+        """Slopes of one row, without the loss, and in place of the scores what `losses` takes; only
+        where `deferred` says that it pays to sum the losses of many rows later."""
+        return -1
+
+    cdef int losses(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
+                    const double* margin, double* loss) except -1 nogil:
+        """Add the weighted losses of rows that `row` has seen, margins in their order."""
         return -1
 
     cdef int compute(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
@@ -198,7 +203,7 @@ cdef inline double target_of(Slopes self, Py_ssize_t row, Py_ssize_t column) noe
     """The target of a score of a row."""
     cdef double y = self.values[row * self.n_targets + self.target[column]]
     if self.one_against_rest:
-        return 1.0 if y == self.label[column] else -1.0
+        return 2.0 * (y == self.label[column]) - 1.0  # without a branch, which labels mislead
     return y
 
 
@@ -246,7 +251,7 @@ cdef class Logistic(Slopes):
         self.loops = vector_loops()
         self.deferred = True
 
-    cdef int row(self, Py_ssize_t row, const double* z, double* d) except -1 nogil:
+    cdef int row(self, Py_ssize_t row, double* z, double* d) except -1 nogil:
         cdef Py_ssize_t c
         cdef double y, margin, small, weight = self.weight[row] if self.weight != NULL else 1.0
         for c in range(self.n_columns):
@@ -255,31 +260,64 @@ cdef class Logistic(Slopes):
             margin = y * z[c]
             small = exp(-fabs(margin))
             d[c] = -weight * y * (small if margin > 0 else 1.0) / (1.0 + small)
+            z[c] = margin
         return 0
+
+    cdef int losses(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
+                    const double* margin, double* loss) except -1 nogil:
+        cdef Py_ssize_t start, size, k, row, C = self.n_columns
+        cdef double[BLOCK] slope, value
+        for start in range(0, n * C, 64):  # BLOCK, which must be a number here
+            size = min(<Py_ssize_t> BLOCK, n * C - start)
+            self.loops.logistic(margin + start, size, slope, value)
+            if self.weight != NULL:
+                for k in range(size):
+                    row = first + (start + k) // C
+                    value[k] *= self.weight[order[row] if order != NULL else row]
+            self.add(start, size, value, loss)
+        return 0
+
+    cdef void add(self, Py_ssize_t start, Py_ssize_t n, const double* value,
+                  double* loss) noexcept nogil:
+        """Add values start:start + n of a block, row after row, to the losses of their models."""
+        cdef Py_ssize_t column, k, C = self.n_columns
+        cdef double total
+        for column in range(min(C, n)):  # numbers of one column lie C apart
+            total, k = 0.0, column
+            while k < n:
+                total += value[k]
+                k += C
+            loss[self.model[(start + column) % C]] += total
 
     cdef int compute(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
                      const double* Z, double* D, double* loss) except -1 nogil:
-        cdef Py_ssize_t start, i, c, row, size, C = self.n_columns
-        cdef double[BLOCK] side, margin, weight, slope
-        for start in range(0, n, 64):  # BLOCK, which must be a number here
-            size = min(<Py_ssize_t> BLOCK, n - start)
-            for c in range(C):
-                for i in range(size):
-                    row = first + start + i
+        cdef Py_ssize_t start, size, k, c, i, row = 0, C = self.n_columns
+        cdef double[BLOCK] side, margin, weight, slope, value
+        i = c = 0
+        for start in range(0, n * C, 64):  # BLOCK, which must be a number here
+            size = min(<Py_ssize_t> BLOCK, n * C - start)
+            for k in range(size):
+                if c == 0 or k == 0:
+                    row = first + i
                     if order != NULL:
-                        if start + i + 16 < n:
+                        if i + 16 < n:
                             PREFETCH(self.values + order[row + 16] * self.n_targets)
                         row = order[row]
-                    side[i] = target_of(self, row, c)
-                    margin[i] = side[i] * Z[(start + i) * C + c]
-                    if self.weight != NULL:
-                        weight[i] = self.weight[row]
-                loss[self.model[c]] += self.loops.logistic(
-                    margin, weight if self.weight != NULL else NULL, size, slope)
-                for i in range(size):
-                    if self.weight != NULL:
-                        slope[i] *= weight[i]
-                    D[(start + i) * C + c] = side[i] * slope[i]
+                side[k] = target_of(self, row, c)
+                margin[k] = side[k] * Z[start + k]
+                if self.weight != NULL:
+                    weight[k] = self.weight[row]
+                c += 1
+                if c == C:
+                    c, i = 0, i + 1
+            self.loops.logistic(margin, size, slope, value)
+            if self.weight != NULL:
+                for k in range(size):
+                    slope[k] *= weight[k]
+                    value[k] *= weight[k]
+            for k in range(size):
+                D[start + k] = side[k] * slope[k]
+            self.add(start, size, value, loss)
         return 0
 
 

@@ -17,10 +17,12 @@
 #define UNUSED __attribute__((unused))
 #define INLINE static inline __attribute__((always_inline))
 #define PREFETCH(p) __builtin_prefetch((const void *)(p))
+#define PREFETCH_LATER(p) __builtin_prefetch((const void *)(p), 0, 2) /* not to the first cache */
 #else
 #define UNUSED
 #define INLINE static __forceinline
 #define PREFETCH(p) ((void)(p))
+#define PREFETCH_LATER(p) ((void)(p))
 #endif
 #if defined(_MSC_VER) && !defined(__clang__)
 #define restrict __restrict
@@ -55,7 +57,7 @@ typedef struct {
     void (*gradient)(const void *X, const uint32_t *order, ptrdiff_t first, ptrdiff_t n,
                      ptrdiff_t d, const double *D, ptrdiff_t C, double *G, double *gb);
     double (*dot)(const double *w, const void *x, ptrdiff_t d);
-    double (*step)(double *w, const void *x, double decay, double k, ptrdiff_t d);
+    const double *(*widen)(const void *x, ptrdiff_t d, double *buffer);
 } DenseLoops;
 
 /* Statistics of dense rows, for the coordinates of the steps. */
@@ -102,7 +104,9 @@ typedef struct {
     void (*prox)(double *w, const double *steps, double step, double l1, double lower,
                  double upper, ptrdiff_t n);
     void (*average)(double *mean, const double *w, double share, ptrdiff_t n);
-    double (*logistic)(const double *m, const double *w, ptrdiff_t n, double *slope);
+    double (*step)(double *w, const double *x, const double *next, double decay, double k,
+                   ptrdiff_t d, double *product);
+    void (*logistic)(const double *m, ptrdiff_t n, double *slope, double *loss);
     void (*softmax)(const double *Z, ptrdiff_t n, ptrdiff_t C, ptrdiff_t stride, double *P,
                     double *largest, double *above);
     Rule sgd, adam, adamw, adagrad, adadelta, rmsprop, nadam, radam, adamax, lion, ftrl;

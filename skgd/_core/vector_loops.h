@@ -38,41 +38,67 @@ static void NAME(average)(double *restrict mean, const double *restrict w, doubl
     for (ptrdiff_t j = 0; j < n; j++) mean[j] += share * (w[j] - mean[j]);
 }
 
+/* w = decay * w + k * x; returns the new sum of squares of w. Its product with the next row is
+ * summed on the way, as w needn't be read again for it; two sums of each run side by side. */
+static double NAME(step)(double *restrict w, const double *x, const double *next, double decay,
+                         double k, ptrdiff_t d, double *product) {
+    double s0 = 0, s1 = 0, p0 = 0, p1 = 0;
+    const ptrdiff_t q = d / 16 * 8;
+    for (ptrdiff_t j = 0; j < q; j++) {
+        double left = decay * w[j] + k * x[j];
+        double right = decay * w[q + j] + k * x[q + j];
+        w[j] = left;
+        w[q + j] = right;
+        s0 += left * left;
+        s1 += right * right;
+        p0 += left * next[j];
+        p1 += right * next[q + j];
+    }
+    for (ptrdiff_t j = 2 * q; j < d; j++) {
+        double value = decay * w[j] + k * x[j];
+        w[j] = value;
+        s0 += value * value;
+        p0 += value * next[j];
+    }
+    *product = p0 + p1;
+    return s0 + s1;
+}
+
 /* exp(x) for x <= 0, to 5e-15: x = k log 2 + r, |r| <= log(2) / 2, and a Taylor
  * polynomial in r; below -708 it is 0. Written so that the compiler vectorises loops over it. */
 INLINE double NAME(exp_negative)(double x) {
     double y = x < -708.0 ? -708.0 : x;
     double k = rint(y * 1.4426950408889634);
     double r = (y - k * 0.693147180369123816490) - k * 1.90821492927058770002e-10;
-    double p = 1.0 / 479001600;
-    p = p * r + 1.0 / 39916800;
-    p = p * r + 1.0 / 3628800;
-    p = p * r + 1.0 / 362880;
-    p = p * r + 1.0 / 40320;
-    p = p * r + 1.0 / 5040;
-    p = p * r + 1.0 / 720;
-    p = p * r + 1.0 / 120;
-    p = p * r + 1.0 / 24;
-    p = p * r + 1.0 / 6;
-    p = p * r + 0.5;
-    p = p * r + 1.0;
-    p = p * r + 1.0;
+    /* odd and even powers by themselves: two short chains of products instead of a long one */
+    double q = r * r, even = 1.0 / 479001600, odd = 1.0 / 39916800;
+    even = even * q + 1.0 / 3628800;
+    odd = odd * q + 1.0 / 362880;
+    even = even * q + 1.0 / 40320;
+    odd = odd * q + 1.0 / 5040;
+    even = even * q + 1.0 / 720;
+    odd = odd * q + 1.0 / 120;
+    even = even * q + 1.0 / 24;
+    odd = odd * q + 1.0 / 6;
+    even = even * q + 0.5;
+    odd = odd * q + 1.0;
+    even = even * q + 1.0;
+    double p = odd * r + even;
     int64_t bits = (int64_t)((int32_t)k + 1023) << 52; /* the exponent of 2^k */
     double power;
     memcpy(&power, &bits, sizeof power);
     return x < -708.0 ? 0.0 : p * power;
 }
 
-/* slope[i] = d/dm log(1 + exp(-m)) at the margin m[i]; returns the sum of w[i] times the loss;
- * w may be NULL */
-static double NAME(logistic)(const double *restrict m, const double *restrict w, ptrdiff_t n,
-                             double *restrict slope) {
-    double total = 0;
+/* loss[i] = log(1 + exp(-m)) at the margin m[i], and slope[i] its derivative in m */
+static void NAME(logistic)(const double *restrict m, ptrdiff_t n, double *restrict slope,
+                           double *restrict loss) {
     for (ptrdiff_t i = 0; i < n; i++) {
-        double small = NAME(exp_negative)(-fabs(m[i])), share = 1.0 / (1.0 + small);
-        slope[i] = -share * (m[i] > 0 ? small : 1.0);
+        double small = NAME(exp_negative)(-fabs(m[i]));
+        double inverse = 1.0 / ((1.0 + small) * (2.0 + small)); /* one division serves two */
+        slope[i] = -inverse * (2.0 + small) * (m[i] > 0 ? small : 1.0);
         /* log(1 + s) = 2 atanh(s / (2 + s)), a series in t^2 <= 1/9 */
-        double t = small / (2.0 + small), u = t * t, sum = 1.0 / 33;
+        double t = small * (1.0 + small) * inverse, u = t * t, sum = 1.0 / 33;
         sum = sum * u + 1.0 / 31;
         sum = sum * u + 1.0 / 29;
         sum = sum * u + 1.0 / 27;
@@ -89,10 +115,8 @@ static double NAME(logistic)(const double *restrict m, const double *restrict w,
         sum = sum * u + 1.0 / 5;
         sum = sum * u + 1.0 / 3;
         sum = sum * u + 1.0;
-        double loss = 2.0 * t * sum + (m[i] > 0 ? 0.0 : -m[i]);
-        total += w ? w[i] * loss : loss;
+        loss[i] = 2.0 * t * sum + (m[i] > 0 ? 0.0 : -m[i]);
     }
-    return total;
 }
 
 /* P[i] = exp(z) / sum of exp(z) of the C scores of row i, the log of that sum being largest[i] +
@@ -129,9 +153,10 @@ static void NAME(softmax)(const double *restrict Z, ptrdiff_t n, ptrdiff_t C, pt
 #define TABLE_(isa) vector_##isa
 #define TABLE(isa) TABLE_(isa)
 UNUSED static const VectorLoops TABLE(ISA) = {
-    NAME(combine), NAME(norms), NAME(prox), NAME(average), NAME(logistic), NAME(softmax),
-    NAME(sgd), NAME(adam), NAME(adamw), NAME(adagrad), NAME(adadelta), NAME(rmsprop), NAME(nadam), NAME(radam),
-    NAME(adamax), NAME(lion), NAME(ftrl), NAME(catch_up_all), NAME(bring),
+    NAME(combine), NAME(norms), NAME(prox), NAME(average), NAME(step), NAME(logistic),
+    NAME(softmax), NAME(sgd), NAME(adam), NAME(adamw), NAME(adagrad), NAME(adadelta),
+    NAME(rmsprop), NAME(nadam), NAME(radam), NAME(adamax), NAME(lion), NAME(ftrl),
+    NAME(catch_up_all), NAME(bring),
 };
 #undef TABLE
 #undef TABLE_
