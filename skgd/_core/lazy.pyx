@@ -30,13 +30,14 @@ import numpy as np
 
 from .epoch cimport Plan
 from .proxes cimport Separable
-from .rows cimport Lazy, LazyStep, SparseRows, vector_loops
+from .rows cimport PREFETCH, Lazy, LazyStep, SparseRows, vector_loops
 from .rules cimport SGD
 from .slopes cimport Slopes
 
 cdef enum:
     LONGEST = 1 << 14  # steps of a chunk
     DEFERRED = 64  # rows whose losses are summed together
+    AHEAD = 6  # rows that are asked for before they are needed, at least
 
 cdef double SHARE = 4.0
 
@@ -245,11 +246,11 @@ cdef int chunk(SparseRows rows, Slopes slopes, Separable prox, Columns columns, 
         if deferred:
             waiting = start % DEFERRED
             Z = block + waiting * C
-        prefetch(rows, plan, start + 2 * size, size)
+        prefetch(rows, slopes, plan, start, size)
         if prox.proximal:
             rows.loops.catch_up(rows.indices, rows.indptr, plan.order_, start, size, s, z)
         rows.loops.scores(rows.data, rows.indices, rows.indptr, plan.order_, start, size,
-                          columns.W, NULL, C, columns.stride, Z)
+                          columns.W, NULL, C, Z)
         for c in range(C):
             m = columns.model[c]
             scale = z.scale[m * z.n_table + s]
@@ -279,27 +280,33 @@ cdef int chunk(SparseRows rows, Slopes slopes, Separable prox, Columns columns, 
             if z.sum != NULL and plan.t + first + s + 1 >= plan.average_start:
                 intercept_sum[c] += columns.b[c]
         rows.loops.gradient(rows.data, rows.indices, rows.indptr, plan.order_, start, size, D, C,
-                            columns.stride, columns.W, NULL, NULL if prox.proximal else square)
+                            columns.W, NULL, NULL if prox.proximal else square)
         if z.sum != NULL and not prox.proximal:
             for c in range(C):
                 m = columns.model[c]
                 for i in range(size):
                     D[i * C + c] *= z.table[m * z.n_table + s].a
             rows.loops.gradient(rows.data, rows.indices, rows.indptr, plan.order_, start, size, D,
-                                C, columns.stride, owed, NULL, NULL)
+                                C, owed, NULL, NULL)
         if deferred and (waiting == DEFERRED - 1 or start == plan.n_rows - 1):
             slopes.compute(plan.order_, start - waiting, waiting + 1, block, D,
                            &plan.objective_[0])
     return 0
 
 
-cdef void prefetch(SparseRows rows, Plan plan, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
-    """Ask for the rows first:first + n, as far as there are any, and where later ones begin."""
-    cdef Py_ssize_t i
+cdef void prefetch(SparseRows rows, Slopes slopes, Plan plan, Py_ssize_t start,
+                   Py_ssize_t size) noexcept nogil:
+    """Ask for as many rows as the batch has that starts at `start`, AHEAD rows or a batch later,
+    for their targets, and for where later ones begin."""
+    cdef Py_ssize_t ahead = max(<Py_ssize_t> AHEAD, size), first = start + ahead, i, row
     if plan.order_ != NULL:
-        for i in range(first, min(first + n, plan.n_rows)):
-            rows.loops.prefetch(rows.data, rows.indices, rows.indptr, plan.order_[i],
-                                plan.order_[min(i + 4 * n, plan.n_rows - 1)])
+        for i in range(first, min(first + size, plan.n_rows)):
+            row = plan.order_[i]
+            rows.loops.prefetch(rows.data, rows.indices, rows.indptr, row,
+                                plan.order_[min(i + ahead, plan.n_rows - 1)])
+            PREFETCH(slopes.values + row * slopes.n_targets)
+            if slopes.weight != NULL:
+                PREFETCH(slopes.weight + row)
 
 
 cdef int combine(Plan plan, double[::1] total) except -1:

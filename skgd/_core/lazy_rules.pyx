@@ -258,7 +258,7 @@ cdef int step(SparseRows rows, Slopes slopes, Separable prox, Columns columns, P
     cdef double* steps = &near.steps[0] if near.rule.varying and prox.proximal else NULL
     cdef double* slopes_of_b = G + C * columns.n_features
     cdef const unsigned char* active = &plan.active_[0]
-    prefetch(rows, plan, start + 2 * size, size)
+    prefetch(rows, slopes, plan, start, size)
     count = rows.loops.touched(rows.indices, rows.indptr, plan.order_, start, size, seen, k + 1,
                                touched)
     if lags:

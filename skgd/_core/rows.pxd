@@ -31,10 +31,10 @@ cdef extern from "vector.h" nogil:
 
     ctypedef struct SparseLoops:
         void (*scores)(const void*, const void*, const void*, const uint32_t*, Py_ssize_t,
-                       Py_ssize_t, const double*, const double*, Py_ssize_t, Py_ssize_t,
+                       Py_ssize_t, const double*, const double*, Py_ssize_t,
                        double*) noexcept nogil
         void (*gradient)(const void*, const void*, const void*, const uint32_t*, Py_ssize_t,
-                         Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, double*, double*,
+                         Py_ssize_t, const double*, Py_ssize_t, double*, double*,
                          double*) noexcept nogil
         void (*catch_up)(const void*, const void*, const uint32_t*, Py_ssize_t, Py_ssize_t,
                          Py_ssize_t, const Lazy*) noexcept nogil

@@ -1,6 +1,6 @@
 /* Loops over CSR rows of values T and indices I: included by vector_loops.h.
  *
- * Parameters of sparse rows lie by feature, W[j * stride + c], so that all columns of a
+ * Parameters of sparse rows lie by feature, W[j * C + c], so that all columns of a
  * non-zero share a cache line.
  */
 
@@ -15,24 +15,25 @@
 static void NAME(scores)(const void *data, const void *indices, const void *indptr,
                          const uint32_t *order, ptrdiff_t first, ptrdiff_t n,
                          const double *restrict W, const double *b, ptrdiff_t C,
-                         ptrdiff_t stride, double *restrict Z) {
+                         double *restrict Z) {
     const T *x = (const T *)data;
     const I *index = (const I *)indices;
     for (ptrdiff_t i = 0; i < n; i++) {
         double *z = Z + i * C;
         if (C == 1) {
-            double sum = 0;
-            if (stride == 1) {
-                EACH_NONZERO(i, k) sum += (double)x[k] * W[index[k]];
-            } else {
-                EACH_NONZERO(i, k) sum += (double)x[k] * W[index[k] * stride];
-            }
-            z[0] = b ? sum + b[0] : sum;
+            const ptrdiff_t row = order ? (ptrdiff_t)order[first + i] : first + i;
+            ptrdiff_t k = ((const I *)indptr)[row];
+            const ptrdiff_t end = ((const I *)indptr)[row + 1];
+            double sum[4] = {0, 0, 0, 0}; /* one would wait for each addition */
+            for (; k + 4 <= end; k += 4)
+                for (int q = 0; q < 4; q++) sum[q] += (double)x[k + q] * W[index[k + q]];
+            for (; k < end; k++) sum[0] += (double)x[k] * W[index[k]];
+            z[0] = (sum[0] + sum[1]) + (sum[2] + sum[3]) + (b ? b[0] : 0);
             continue;
         }
         for (ptrdiff_t c = 0; c < C; c++) z[c] = b ? b[c] : 0;
         EACH_NONZERO(i, k) {
-            const double *w = W + index[k] * stride;
+            const double *w = W + index[k] * C;
             const double value = (double)x[k];
             for (ptrdiff_t c = 0; c < C; c++) z[c] += value * w[c];
         }
@@ -43,8 +44,7 @@ static void NAME(scores)(const void *data, const void *indices, const void *indp
  * what that adds to the sum of squares of G[:, c] */
 static void NAME(gradient)(const void *data, const void *indices, const void *indptr,
                            const uint32_t *order, ptrdiff_t first, ptrdiff_t n, const double *D,
-                           ptrdiff_t C, ptrdiff_t stride, double *restrict G, double *gb,
-                           double *change) {
+                           ptrdiff_t C, double *restrict G, double *gb, double *change) {
     const T *x = (const T *)data;
     const I *index = (const I *)indices;
     for (ptrdiff_t i = 0; i < n; i++) {
@@ -63,7 +63,7 @@ static void NAME(gradient)(const void *data, const void *indices, const void *in
             for (; k + 4 <= end; k += 4) {
                 double *g[4], old[4], add[4];
                 for (int q = 0; q < 4; q++) {
-                    g[q] = G + index[k + q] * stride;
+                    g[q] = G + index[k + q];
                     old[q] = *g[q];
                     add[q] = k1 * (double)x[k + q];
                 }
@@ -73,7 +73,7 @@ static void NAME(gradient)(const void *data, const void *indices, const void *in
                 }
             }
             for (; k < end; k++) {
-                double *g = G + index[k] * stride, add = k1 * (double)x[k];
+                double *g = G + index[k], add = k1 * (double)x[k];
                 grown[0] += add * (2 * g[0] + add);
                 g[0] += add;
             }
@@ -81,7 +81,7 @@ static void NAME(gradient)(const void *data, const void *indices, const void *in
             continue;
         }
         EACH_NONZERO(i, k) {
-            double *g = G + index[k] * stride;
+            double *g = G + index[k] * C;
             const double value = (double)x[k];
             if (change)
                 for (ptrdiff_t c = 0; c < C; c++) {
@@ -193,11 +193,14 @@ static void NAME(pair_gradient)(const void *data, const void *indices, const voi
  * later row begins. */
 static void NAME(prefetch)(const void *data, const void *indices, const void *indptr,
                            ptrdiff_t i, ptrdiff_t later) {
-    const ptrdiff_t start = ((const I *)indptr)[i];
-    const char *x = (const char *)((const T *)data + start);
-    const char *j = (const char *)((const I *)indices + start);
-    for (int line = 0; line < 8; line++) PREFETCH(x + 64 * line);
-    for (int line = 0; line < 6; line++) PREFETCH(j + 64 * line);
+    const ptrdiff_t start = ((const I *)indptr)[i], end = ((const I *)indptr)[i + 1];
+    const ptrdiff_t far = end < start + 64 ? end : start + 64;
+    for (ptrdiff_t k = start; k < far; k += 64 / sizeof(T)) PREFETCH((const T *)data + k);
+    for (ptrdiff_t k = start; k < far; k += 64 / sizeof(I)) PREFETCH((const I *)indices + k);
+    if (far > start) { /* a row seldom begins with a line */
+        PREFETCH((const T *)data + far - 1);
+        PREFETCH((const I *)indices + far - 1);
+    }
     PREFETCH((const I *)indptr + later);
 }
 

@@ -61,10 +61,10 @@ typedef struct {
 typedef struct {
     void (*scores)(const void *data, const void *indices, const void *indptr,
                    const uint32_t *order, ptrdiff_t first, ptrdiff_t n, const double *W,
-                   const double *b, ptrdiff_t C, ptrdiff_t stride, double *Z);
+                   const double *b, ptrdiff_t C, double *Z);
     void (*gradient)(const void *data, const void *indices, const void *indptr,
                      const uint32_t *order, ptrdiff_t first, ptrdiff_t n, const double *D,
-                     ptrdiff_t C, ptrdiff_t stride, double *G, double *gb, double *change);
+                     ptrdiff_t C, double *G, double *gb, double *change);
     void (*catch_up)(const void *indices, const void *indptr, const uint32_t *order,
                      ptrdiff_t first, ptrdiff_t n, ptrdiff_t t, const Lazy *z);
     void (*prefetch)(const void *data, const void *indices, const void *indptr, ptrdiff_t i,
