@@ -83,5 +83,5 @@ cdef class SparseRows(Rows):
     cdef int gradient(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
                       const double* D, Columns columns, double* G, double* gb) except -1 nogil:
         self.loops.gradient(self.data, self.indices, self.indptr, order, first, n, D,
-                            columns.n_columns, G, gb, NULL)
+                            columns.n_columns, G, gb, NULL, NULL, NULL)
         return 0

@@ -103,7 +103,7 @@ static double NAME(logistic)(const double *restrict m, const double *restrict w,
 UNUSED static const VectorLoops TABLE(ISA) = {
     NAME(combine), NAME(norms), NAME(prox), NAME(average), NAME(logistic), NAME(sgd),
     NAME(adam), NAME(adamw), NAME(adagrad), NAME(adadelta), NAME(rmsprop), NAME(nadam), NAME(radam),
-    NAME(adamax), NAME(lion), NAME(ftrl), NAME(catch_up_all), NAME(bring),
+    NAME(adamax), NAME(lion), NAME(ftrl), NAME(open), NAME(shut), NAME(bring),
 };
 #undef TABLE
 #undef TABLE_
