@@ -11,14 +11,17 @@ INLINE double NAME(cost)(double base, const LazyStep *x, const double *strengths
 
 INLINE double NAME(share)(double base, const LazyStep *x) { return base * x->a - x->au; }
 
-/* The last step up to t at which base - u_s is above 0; it is at `low`. */
+/* The last step up to t at which base - u_s is above 0; it is at `low`. u is about a straight line,
+ * so that every other guess is where this would cross base; the rest are halves. */
 INLINE ptrdiff_t NAME(last_above)(double base, ptrdiff_t low, ptrdiff_t t, const LazyStep *table) {
     if (!(base <= table[t].shrink)) return t;
     ptrdiff_t end = t;
-    while (end - low > 1) {
-        ptrdiff_t middle = low + (end - low) / 2;
-        if (base <= table[middle].shrink) end = middle;
-        else low = middle;
+    for (int straight = 1; end - low > 1; straight = !straight) {
+        const double u = table[low].shrink, share = (base - u) / (table[end].shrink - u);
+        ptrdiff_t guess = low + (ptrdiff_t)((straight ? share : 0.5) * (double)(end - low));
+        guess = guess <= low ? low + 1 : guess >= end ? end - 1 : guess;
+        if (base <= table[guess].shrink) end = guess;
+        else low = guess;
     }
     return low;
 }
