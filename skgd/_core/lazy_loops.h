@@ -9,7 +9,10 @@ INLINE double NAME(cost)(double base, const LazyStep *x, const double *strengths
            0.5 * strengths[0] * (base * base * x->q - 2 * base * x->qu + x->quu);
 }
 
-INLINE double NAME(share)(double base, const LazyStep *x) { return base * x->a - x->au; }
+/* Signed, and rounded the same wherever it is taken, so that what comes and goes leaves an exact 0. */
+INLINE double NAME(share)(double B, double a, double au) {
+    return B == 0 ? 0 : copysign(fabs(B) * a - au, B);
+}
 
 /* The last step up to t at which base - u_s is above 0; it is at `low`. u is about a straight line,
  * so that every other guess is where this would cross base; the rest are halves. */
@@ -40,7 +43,7 @@ INLINE void NAME(settle)(double B, double *sum, ptrdiff_t c, ptrdiff_t t, const 
     const LazyStep *table = z->table + m * z->n_table;
     const double base = fabs(B);
     const LazyStep *x = table + NAME(last_above)(base, 0, t, table);
-    if (sum) *sum += copysign(NAME(share)(base, x), B);
+    if (sum) *sum += NAME(share)(B, x->a, x->au);
     z->penalty[m] += NAME(cost)(base, x, z->strengths + 4 * m);
 }
 
@@ -86,11 +89,11 @@ static void NAME(shut)(const int32_t *list, ptrdiff_t n, ptrdiff_t t, const Lazy
                                           : fabs(held / scale) + now[1].shrink;
             z->v[at] = copysign(base, held);
             z->penalty[m] -= NAME(cost)(base, now, strengths);
-            if (z->sum) z->sum[at] -= copysign(NAME(share)(base, now), held);
+            if (z->sum) z->sum[at] -= NAME(share)(z->v[at], now->a, now->au);
         }
 }
 
-/* What a step needs of a column: u, and for the average a and au / u; then zeros, for what
+/* What a step needs of a column: u, and for the average a and au; then zeros, for what
  * |B|, B^2 and the count of non-zeros grow by. */
 INLINE void NAME(begin_step)(ptrdiff_t t, const Lazy *z, double *room) {
     const ptrdiff_t C = z->n_columns;
@@ -98,7 +101,7 @@ INLINE void NAME(begin_step)(ptrdiff_t t, const Lazy *z, double *room) {
         const LazyStep *x = z->table + z->model[c] * z->n_table + t;
         room[c] = x->shrink;
         room[C + c] = x->a;
-        room[2 * C + c] = x->shrink > 0 ? x->au / x->shrink : 0;
+        room[2 * C + c] = x->au;
         room[3 * C + c] = room[4 * C + c] = room[5 * C + c] = 0;
     }
 }
@@ -122,13 +125,15 @@ INLINE void NAME(end_step)(ptrdiff_t t, const Lazy *z, const double *room) {
  * apart from that of the next one: 1, or 0 where all have the same. */
 INLINE void NAME(push)(double *restrict B, const double *restrict add, double *restrict owed,
                        const double *restrict u, const double *restrict a,
-                       const double *restrict ratio, int by, double *restrict grown,
+                       const double *restrict au, int by, double *restrict grown,
                        ptrdiff_t n) {
     for (ptrdiff_t q = 0; q < n; q++) {
         const double old = B[q], before = NAME(taken)(old, u[by * q]), v = old - before + add[q];
         const double after = v == 0 ? 0 : copysign(u[by * q], v), now = v + after;
         B[q] = now;
-        if (owed) owed[q] = (now - old) * a[by * q] - (after - before) * ratio[by * q];
+        if (owed)
+            owed[q] = NAME(share)(now, a[by * q], au[by * q]) -
+                      NAME(share)(old, a[by * q], au[by * q]);
         grown[q] += fabs(now) - fabs(old);
         grown[n + q] += now * now - old * old;
         grown[2 * n + q] += (now != 0 ? 1.0 : 0.0) - (old != 0 ? 1.0 : 0.0);
@@ -166,8 +171,8 @@ static void NAME(bring)(const int32_t *list, ptrdiff_t n, ptrdiff_t t, const Laz
                               NAME(cost)(base, table + s, strengths)) /
                              root; /* where there are roots there is no l2 */
             if (z->sum)
-                z->sum[at] += copysign(NAME(share)(base, table + end) -
-                                           NAME(share)(base, table + s), v) / root;
+                z->sum[at] += copysign(base * (table[end].a - table[s].a) -
+                                           (table[end].au - table[s].au), v) / root;
         }
     }
 }
