@@ -78,8 +78,8 @@ cdef class Plan:
         self.gradient = self.path = None
 
     cdef Py_ssize_t rows_of(self, Py_ssize_t k) noexcept nogil:
-        """Number of rows of batch k."""
-        return min(self.batch_size, self.n_rows - k * self.batch_size)
+        """Number of rows of batch k; 0 after the last."""
+        return max(<Py_ssize_t> 0, min(self.batch_size, self.n_rows - k * self.batch_size))
 
     cdef void take_in(self, Columns columns, Py_ssize_t t) noexcept nogil:
         """Average the parameters after update t, the k-th of those averaged."""

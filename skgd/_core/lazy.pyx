@@ -8,15 +8,20 @@ l2 and of the weight decay of the rule, and then thresholds it by :math:`\eta_s 
 
 .. math:: |v_t| = \max(|v_s| - (u_t - u_s), 0), \qquad u_t = \sum_{r \le t} \eta_r l_1 / S_r .
 
-So a coefficient is brought up to date only when a row needs it. What the steps between add to
-the average :math:`\sum_s a_s w_s` and to the penalty of the loss curve are differences of sums
-over :math:`S_s, S_s u_s, S_s^2, ...`, which depend on the rates alone and are tabulated before
-the steps are taken. Bounds act only right after a gradient, because later a coefficient just
-nears zero.
+What is kept of a coefficient is :math:`B = v_s + \mathrm{sign}(v_s)\, u_s`, s the step of its last
+gradient, from which :math:`v_t = B - \min(\max(B, -u_t), u_t)` follows at any time: nothing has to be
+brought up to date. The sum of states that are averaged, :math:`\sum_s a_s w_s`, and the penalty of
+the loss curve are telescoped. As long as B stays,
 
-Without thresholds and bounds v changes by gradients alone. With :math:`A_t = \sum_{s \le t} a_s
-S_s`, a change :math:`\delta` at step t is in all later terms of the average, so that the sum is
-:math:`v_T A_T - \sum \delta A_t`: one more scattered sum, and nothing to bring up to date.
+.. math:: \sum_{s < r \le t} a_r S_r v_r = h_t(B) - h_s(B), \qquad
+          h_t(B) = \mathrm{sign}(B) \Big(|B| \sum_{r \le t} a_r S_r - \sum_{r \le t} a_r S_r u_r\Big) ,
+
+so that a gradient at step t adds :math:`h_t(B) - h_t(B')`, the end of the steps h(B), and a
+coefficient that has become zero meanwhile h(B) at the step before it did. The sums over
+:math:`S_s, S_s u_s, S_s^2, ...` depend on the rates alone and are tabulated before the steps are
+taken. Bounds act only right after a gradient, because later a coefficient just nears zero.
+
+Where there are no thresholds and bounds, B is v, and the sum of its squares is followed.
 
 A table covers a chunk of steps: it ends where S has become so small that differences of sums
 would lose digits. A step with :math:`a_s < 1/100` is a chunk of its own and decays eagerly.
@@ -30,13 +35,14 @@ import numpy as np
 
 from .epoch cimport Plan
 from .proxes cimport Separable
-from .rows cimport Lazy, LazyStep, SparseRows, vector_loops
+from .rows cimport PREFETCH, Lazy, LazyStep, SparseRows, vector_loops
 from .rules cimport SGD
 from .slopes cimport Slopes
 
 cdef enum:
     LONGEST = 1 << 14  # steps of a chunk
     DEFERRED = 64  # rows whose losses are summed together
+    AHEAD = 6  # rows that are asked for before they are needed, at least
 
 cdef double SHARE = 4.0
 
@@ -93,68 +99,44 @@ def serves(SparseRows rows, rule, Separable prox, Columns columns, Plan plan):
 
 def run(SparseRows rows, Slopes slopes, SGD rule, Separable prox, Columns columns, Plan plan):
     """One epoch of gradient steps without momentum."""
-    cdef Py_ssize_t C = columns.n_columns, d = columns.n_features, M = columns.n_models
-    cdef Py_ssize_t k = 0, n, j, c, m
+    cdef Py_ssize_t C = columns.n_columns, d = columns.n_features, k = 0, n, j, c, m
     cdef Py_ssize_t longest = min(plan.n_steps, <Py_ssize_t> LONGEST)
     if prox.proximal:
         longest = longest_chunk(rows, plan)
-    cdef bint averaging = plan.average_ is not None
+    cdef bint averaging = plan.average_ is not None, lags = prox.proximal
     cdef Plain course = Plain(plan, rule, prox)
     cdef bint decays = bool(np.any(course.decay))
-    cdef double[:, ::1] table = np.zeros((M * (longest + 1), 8))
-    cdef double[::1] scale = np.zeros(M * (longest + 1))
-    cdef int[::1] last = np.zeros(d if prox.proximal else 1, dtype=np.int32)
     cdef double[::1] total = np.zeros(C * (d + 1) if averaging else 1)
-    cdef double[::1] owed = np.zeros(C * d if averaging and not prox.proximal else 1)
     cdef double[:, ::1] block = np.zeros((2, max(min(plan.batch_size, plan.n_rows), DEFERRED) * C))
-    cdef double[:, ::1] norms = np.zeros((2, C))
-    cdef double[::1] penalty = np.zeros(M)
+    cdef double[:, ::1] room = np.zeros((8, C))
+    cdef int[:, ::1] lists = np.zeros((2, d + 1 if prox.bounded else 1), np.int32)
     cdef bint eager
-    cdef Lazy z
-    z.v = columns.W
-    z.sum = &total[0] if averaging else NULL
-    z.last = &last[0]
-    z.table = <const LazyStep*> &table[0, 0]
-    z.scale = &scale[0]
-    z.model = <const int*> &columns.model[0]
-    z.strengths = &prox.strengths_[0, 0]
-    z.penalty = &penalty[0]
-    z.stride = columns.stride
-    z.n_columns = C
-    z.root = z.power = NULL
+    cdef Table table = Table(columns, prox, longest, total if averaging else None)
+    cdef Lazy* z = &table.lazy
+    z.room = &room[0, 0]
     with nogil:
         while k < plan.n_steps:
-            n = tabulate(plan, course, M, k, longest, averaging or prox.proximal,
-                         <LazyStep*> &table[0, 0], &scale[0], &eager)
-            z.n_table = n + 1
-            start_penalty(columns, &norms[0, 0], &norms[1, 0])
-            if prox.proximal:
+            n = table.fill(plan, course, k, averaging or lags, &eager)
+            if k == 0 or not lags:
+                start_penalty(columns, &room[0, 0], &room[1, 0])
+            if k == 0 and lags:
                 for c in range(C):
                     m = columns.model[c]
-                    penalty[m] += plan.rows_of(k) * (
-                        0.5 * prox.strengths_[m, 0] * norms[0, c]
-                        + prox.strengths_[m, 1] * norms[1, c])
-            chunk(rows, slopes, prox, columns, plan, course, k, n, eager, &z, &block[0, 0],
-                  &block[1, 0], &norms[0, 0], &owed[0], &total[0] + C * d)
-            if prox.proximal:
-                vector_loops().catch_up_all(d, n, &z)
-                for j in range(d):
-                    last[j] = 0
-            elif averaging:
-                for j in range(d):
-                    for c in range(C):
-                        m = columns.model[c]
-                        total[j * C + c] += (columns.W[j * C + c] * z.table[m * z.n_table + n].a
-                                             - owed[j * C + c])
-                        owed[j * C + c] = 0.0
-            if decays:
-                for j in range(d):
-                    for c in range(C):
-                        m = columns.model[c]
-                        columns.W[j * columns.stride + c] *= scale[m * z.n_table + n]
+                    z.penalty[m] += plan.rows_of(0) * (
+                        0.5 * prox.strengths_[m, 0] * room[0, c]
+                        + prox.strengths_[m, 1] * room[1, c])
+            chunk(rows, slopes, prox, columns, plan, course, k, n, eager, lags, z, &lists[0, 0],
+                  &lists[1, 0], &block[0, 0], &block[1, 0], &total[0] + C * d)
+            if lags:
+                vector_loops().open(NULL, d, n, z)
+            for j in range(d if decays or averaging else 0):
+                for c in range(C):
+                    m = columns.model[c] * z.n_table + n
+                    if averaging and not lags:
+                        total[j * C + c] += columns.W[j * C + c] * z.table[m].a
+                    columns.W[j * C + c] *= z.scale[m]
             k += n
-        for m in range(M):
-            plan.objective_[m] += penalty[m]
+    table.report(plan)
     if averaging:
         combine(plan, total)
     return 0
@@ -168,51 +150,72 @@ cdef void start_penalty(Columns columns, double* square, double* absolute) noexc
         square[c] = absolute[c] = 0.0
     for j in range(columns.n_features):
         for c in range(columns.n_columns):
-            w = columns.W[j * columns.stride + c]
+            w = columns.W[j * columns.n_columns + c]
             square[c] += w * w
             absolute[c] += w if w > 0 else -w
 
 
-cdef Py_ssize_t tabulate(Plan plan, Course course, Py_ssize_t M, Py_ssize_t first,
-                         Py_ssize_t longest, bint summed, LazyStep* table, double* scales,
+cdef class Table:
+    """What the steps of a chunk do to coefficients without a gradient, and the `Lazy` that has it.
+
+    Attributes
+    ----------
+    lazy : Lazy
+        Of all coefficients, at step 0 of a chunk.
+    """
+
+    def __init__(self, Columns columns, Separable prox, longest, total):
+        cdef double[::1] total_ = total
+        shape = columns.n_models, longest + 1
+        self.steps, self.scales = np.zeros((*shape, 8)), np.zeros(shape)
+        self.penalty = np.zeros(columns.n_models)
+        self.columns, self.prox = columns, prox  # which `lazy` points into
+        self.longest = longest
+        self.lazy.v = columns.W
+        self.lazy.sum = &total_[0] if total is not None else NULL
+        self.lazy.table = <const LazyStep*> &self.steps[0, 0, 0]
+        self.lazy.scale = &self.scales[0, 0]
+        self.lazy.n_table, self.lazy.n_columns = longest + 1, columns.n_columns
+        self.lazy.model = <const int*> &columns.model[0]
+        self.lazy.strengths = &prox.strengths_[0, 0]
+        self.lazy.penalty = &self.penalty[0]
+
+    cdef Py_ssize_t fill(self, Plan plan, Course course, Py_ssize_t first, bint summed,
                          bint* eager) noexcept nogil:
-    """Fill the table from step `first` on; returns the number of steps it covers."""
-    cdef double smallest = 1e-3 if summed else 1e-60
-    cdef Py_ssize_t n = 0, m, s
-    cdef double decay, shrink, scale
-    cdef double* scale_of
-    cdef LazyStep* step
-    # how far: up to the first step that must be eager, or at which some scale gets too small
-    eager[0] = False
-    while n < longest and first + n < plan.n_steps and not eager[0]:
-        scale = 1.0
+        """Tabulate from step `first` on: up to one that must be eager, or at which some scale
+        gets too small. Returns the number of steps."""
+        cdef double smallest = 1e-3 if summed else 1e-60, least = 1.0
+        cdef Py_ssize_t M = self.scales.shape[0], n, m
+        cdef double* scale
+        cdef LazyStep* x
+        eager[0] = False
         for m in range(M):
-            course.at(first + n, m, &decay, &shrink)
-            if not decay >= 0.01:
-                eager[0] = True
-            # the scales so far are kept where the table will be
-            scales[m] = decay if n == 0 else scales[m] * decay
-            scale = min(scale, scales[m])
-        if eager[0] and n > 0:
-            eager[0] = False  # this step starts the next chunk
-            break
-        n += 1
-        if scale < smallest:
-            break
-    for m in range(M):
-        step = table + m * (n + 1)
-        scale_of = scales + m * (n + 1)
-        scale_of[0] = 1.0
-        step.shrink = step.a = step.au = step.p = step.pu = step.q = step.qu = step.quu = 0.0
-        for s in range(n):
-            course.at(first + s, m, &decay, &shrink)
-            scale_of[s + 1] = scale_of[s] * (1.0 if eager[0] else decay)
-            step[s + 1].shrink = step[s].shrink + shrink / scale_of[s + 1]
-            if summed:
-                add_sums(step + s + 1, step + s, scale_of[s + 1],
-                         plan.t + first + s + 1 >= plan.average_start,
-                         plan.rows_of(first + s + 1) if s + 1 < n else 0)
-    return n
+            self.scales[m, 0] = 1.0
+            self.steps[m, 0, :] = 0.0
+        for n in range(min(self.longest, plan.n_steps - first)):
+            for m in range(M):
+                course.at(first + n, m, &self.scales[m, n + 1], &self.steps[m, n + 1, 0])
+                if not self.scales[m, n + 1] >= 0.01:
+                    eager[0] = True
+            if eager[0] and n > 0:
+                eager[0] = False  # this step starts the next chunk
+                return n
+            for m in range(M):
+                scale = &self.scales[m, n + 1]
+                scale[0] = scale[-1] * (1.0 if eager[0] else scale[0])
+                least = min(least, scale[0])
+                x = <LazyStep*> &self.steps[m, n + 1, 0]
+                x.shrink = x[-1].shrink + x.shrink / scale[0]
+                if summed:
+                    add_sums(x, x - 1, scale[0], plan.t + first + n + 1 >= plan.average_start,
+                             plan.rows_of(first + n + 1))
+            if eager[0] or least < smallest:
+                return n + 1
+        return min(self.longest, plan.n_steps - first)
+
+    cdef void report(self, Plan plan):
+        """Add the penalties to the objective of the plan."""
+        plan.objective += np.asarray(self.penalty)
 
 
 cdef void add_sums(LazyStep* step, LazyStep* before, double scale, double averaged,
@@ -231,11 +234,12 @@ cdef void add_sums(LazyStep* step, LazyStep* before, double scale, double averag
 
 
 cdef int chunk(SparseRows rows, Slopes slopes, Separable prox, Columns columns, Plan plan,
-               Plain course, Py_ssize_t first, Py_ssize_t n, bint eager, const Lazy* z,
-               double* block, double* D, double* square, double* owed,
-               double* intercept_sum) except -1 nogil:
+               Plain course, Py_ssize_t first, Py_ssize_t n, bint eager, bint lags, const Lazy* z,
+               int* seen, int* list, double* block, double* D, double* intercept_sum) except -1 nogil:
     """Steps first:first + n of the epoch."""
-    cdef Py_ssize_t C = columns.n_columns, s, i, c, m, j, start, size, waiting = 0
+    cdef Py_ssize_t C = columns.n_columns, s, i, c, m, j, start, size, count = 0
+    cdef Py_ssize_t waiting = 0
+    cdef const int* touched = NULL
     cdef bint deferred = slopes.deferred and plan.batch_size == 1
     cdef double rate, slope, scale, decay, shrink
     cdef double* Z = block
@@ -245,27 +249,36 @@ cdef int chunk(SparseRows rows, Slopes slopes, Separable prox, Columns columns, 
         if deferred:
             waiting = start % DEFERRED
             Z = block + waiting * C
-        prefetch(rows, plan, start + 2 * size, size)
-        if prox.proximal:
-            rows.loops.catch_up(rows.indices, rows.indptr, plan.order_, start, size, s, z)
-        rows.loops.scores(rows.data, rows.indices, rows.indptr, plan.order_, start, size,
-                          columns.W, NULL, C, columns.stride, Z)
+        prefetch(rows, slopes, plan, start, size)
+        if lags:
+            rows.loops.lazy_scores(rows.data, rows.indices, rows.indptr, plan.order_, start, size,
+                                   s, z, Z)
+        else:
+            rows.loops.scores(rows.data, rows.indices, rows.indptr, plan.order_, start, size,
+                              columns.W, NULL, C, Z)
         for c in range(C):
             m = columns.model[c]
             scale = z.scale[m * z.n_table + s]
             for i in range(size):
                 Z[i * C + c] = scale * Z[i * C + c] + columns.b[c]
-            if not prox.proximal:
-                plan.objective_[m] += size * 0.5 * prox.strengths_[m, 0] * scale * scale * square[c]
+            if not lags:
+                plan.objective_[m] += size * 0.5 * prox.strengths_[m, 0] * scale * scale * z.room[c]
         if not deferred:
             slopes.compute(plan.order_, start, size, Z, D, &plan.objective_[0])
         else:
             slopes.row(plan.order_[start] if plan.order_ != NULL else start, Z, D)
+        if prox.bounded:
+            touched, count = NULL, columns.n_features  # which may begin out of bounds
+            if first + s > 0 and not eager:
+                touched = list
+                count = rows.loops.touched(rows.indices, rows.indptr, plan.order_, start, size,
+                                           seen, first + s, list)
+            vector_loops().open(touched, count, s, z)
         if eager:
             for c in range(C):
                 course.at(first + s, columns.model[c], &decay, &shrink)
                 for j in range(columns.n_features):
-                    columns.W[j * columns.stride + c] *= decay
+                    columns.W[j * columns.n_columns + c] *= decay
         for c in range(C):
             m = columns.model[c]
             rate = plan.rates_[first + s, m] / size if plan.active_[m] else 0.0
@@ -278,27 +291,35 @@ cdef int chunk(SparseRows rows, Slopes slopes, Separable prox, Columns columns, 
                 columns.b[c] -= rate * slope
             if z.sum != NULL and plan.t + first + s + 1 >= plan.average_start:
                 intercept_sum[c] += columns.b[c]
-        rows.loops.gradient(rows.data, rows.indices, rows.indptr, plan.order_, start, size, D, C,
-                            columns.stride, columns.W, NULL, NULL if prox.proximal else square)
-        if z.sum != NULL and not prox.proximal:
-            for c in range(C):
-                m = columns.model[c]
-                for i in range(size):
-                    D[i * C + c] *= z.table[m * z.n_table + s].a
+        if lags and not prox.bounded:
+            rows.loops.lazy_gradient(rows.data, rows.indices, rows.indptr, plan.order_, start,
+                                     size, D, s, z)
+        else:
+            for c in range(C if z.sum != NULL else 0):
+                z.room[C + c] = -z.table[columns.model[c] * z.n_table + s].a
             rows.loops.gradient(rows.data, rows.indices, rows.indptr, plan.order_, start, size, D,
-                                C, columns.stride, owed, NULL, NULL)
+                                C, columns.W, NULL, NULL if lags else z.room,
+                                NULL if lags else z.sum, z.room + C)
+        if prox.bounded:
+            vector_loops().shut(touched, count, s, z)
         if deferred and (waiting == DEFERRED - 1 or start == plan.n_rows - 1):
             slopes.losses(plan.order_, start - waiting, waiting + 1, block, &plan.objective_[0])
     return 0
 
 
-cdef void prefetch(SparseRows rows, Plan plan, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
-    """Ask for the rows first:first + n, as far as there are any, and where later ones begin."""
-    cdef Py_ssize_t i
+cdef void prefetch(SparseRows rows, Slopes slopes, Plan plan, Py_ssize_t start,
+                   Py_ssize_t size) noexcept nogil:
+    """Ask for as many rows as the batch has that starts at `start`, AHEAD rows or a batch later,
+    for their targets, and for where later ones begin."""
+    cdef Py_ssize_t ahead = max(<Py_ssize_t> AHEAD, size), first = start + ahead, i, row
     if plan.order_ != NULL:
-        for i in range(first, min(first + n, plan.n_rows)):
-            rows.loops.prefetch(rows.data, rows.indices, rows.indptr, plan.order_[i],
-                                plan.order_[min(i + 4 * n, plan.n_rows - 1)])
+        for i in range(first, min(first + size, plan.n_rows)):
+            row = plan.order_[i]
+            rows.loops.prefetch(rows.data, rows.indices, rows.indptr, row,
+                                plan.order_[min(i + ahead, plan.n_rows - 1)])
+            PREFETCH(slopes.values + row * slopes.n_targets)
+            if slopes.weight != NULL:
+                PREFETCH(slopes.weight + row)
 
 
 cdef int combine(Plan plan, double[::1] total) except -1:

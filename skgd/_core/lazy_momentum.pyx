@@ -326,7 +326,7 @@ cdef int step(SparseRows rows, Slopes slopes, SGD rule, Separable prox, Columns 
     cdef Py_ssize_t C = columns.n_columns, k = first + s, start = k * plan.batch_size
     cdef Py_ssize_t size = plan.rows_of(k), i, c, m
     cdef const Base* x
-    prefetch(rows, plan, start + 2 * size, size)
+    prefetch(rows, slopes, plan, start, size)
     for c in range(C):
         m = columns.model[c]
         x = work.bases + m * (work.longest + 1) + s

@@ -26,9 +26,9 @@ import numpy as np
 
 from .columns cimport Columns
 from .epoch cimport Plan
-from .lazy cimport Course, combine, longest_chunk, pays, prefetch, tabulate
+from .lazy cimport Course, Table, combine, longest_chunk, pays, prefetch
 from .proxes cimport Separable
-from .rows cimport Lazy, LazyStep, SparseRows, vector_loops
+from .rows cimport Lazy, SparseRows, vector_loops
 from .rules cimport Adagrad, Compiled, Ftrl, Rule
 from .slopes cimport Slopes
 
@@ -205,60 +205,48 @@ def run(SparseRows rows, Slopes slopes, Rule rule, Separable prox, Columns colum
     cdef Course course
     course, roots = course_of(rule, prox, plan)
     cdef bint moves = isinstance(course, Thresholds), lags = moves or averaging or penal, eager
-    cdef double[:, ::1] table = np.zeros((M * (longest + 1), 8))
-    cdef double[::1] scale = np.zeros(M * (longest + 1))
     cdef int[::1] last = np.zeros(d, np.int32), seen = np.zeros(d, np.int32)
     cdef int[::1] touched = np.zeros(d + 1, np.int32)
     cdef double[::1] total = np.zeros(C * (d + 1) if averaging else 1)
-    cdef double[::1] G = np.zeros(C * (d + 1)), penalty = np.zeros(M)
+    cdef double[::1] G = np.zeros(C * (d + 1))
     cdef double[:, ::1] block = np.zeros((2, min(plan.batch_size, plan.n_rows) * C))
     cdef double[:, ::1] powers = roots
-    cdef Lazy z
-    z.v = columns.W
-    z.sum = &total[0] if averaging else NULL
+    cdef Table table = Table(columns, prox, longest, total if averaging else None)
+    cdef Lazy* z = &table.lazy
     z.last = &last[0]
-    z.table = <const LazyStep*> &table[0, 0]
-    z.scale = &scale[0]
-    z.model = <const int*> &columns.model[0]
-    z.strengths = &prox.strengths_[0, 0]
-    z.penalty = &penalty[0]
-    z.stride, z.n_columns = columns.stride, C
     z.root = (<Compiled> rule).slot[0] if roots is not None else NULL
     z.power = &powers[0, 0] if roots is not None else NULL
     with nogil:
         while k < plan.n_steps:
-            n = tabulate(plan, course, M, k, longest, lags, <LazyStep*> &table[0, 0], &scale[0],
-                         &eager)
-            z.n_table = n + 1
-            for m in range(M):
-                penalty[m] += plan.rows_of(k) * prox.value(columns, m)
+            n = table.fill(plan, course, k, lags, &eager)
+            for m in range(M if k == 0 else 0):
+                z.penalty[m] += plan.rows_of(0) * prox.value(columns, m)
             for s in range(n):
-                step(rows, slopes, prox, columns, plan, k + s, s, n, lags, near, &z, &seen[0],
+                step(rows, slopes, prox, columns, plan, k + s, s, lags, near, z, &seen[0],
                      &touched[0], &block[0, 0], &block[1, 0], &G[0])
                 if averaging and plan.t + k + s + 1 >= plan.average_start:
                     for j in range(C):
                         total[C * d + j] += columns.b[j]
             if lags:
-                vector_loops().bring(NULL, d, n, &z)
+                vector_loops().bring(NULL, d, n, z)
                 for j in range(d):
                     last[j] = 0
             k += n
-    for m in range(M):
-        plan.objective_[m] += penalty[m]
+    table.report(plan)
     if averaging:
         combine(plan, total)
 
 
 cdef int step(SparseRows rows, Slopes slopes, Separable prox, Columns columns, Plan plan,
-              Py_ssize_t k, Py_ssize_t s, Py_ssize_t n, bint lags, Gathered near, const Lazy* z,
+              Py_ssize_t k, Py_ssize_t s, bint lags, Gathered near, const Lazy* z,
               int* seen, int* touched, double* Z, double* D, double* G) except -1 nogil:
-    """Step k of the epoch, s of n in its chunk."""
+    """Step k of the epoch, s of its chunk."""
     cdef Py_ssize_t C = columns.n_columns, start = k * plan.batch_size, size = plan.rows_of(k)
     cdef Py_ssize_t count, i, c
     cdef double* steps = &near.steps[0] if near.rule.varying and prox.proximal else NULL
     cdef double* slopes_of_b = G + C * columns.n_features
     cdef const unsigned char* active = &plan.active_[0]
-    prefetch(rows, plan, start + 2 * size, size)
+    prefetch(rows, slopes, plan, start, size)
     count = rows.loops.touched(rows.indices, rows.indptr, plan.order_, start, size, seen, k + 1,
                                touched)
     if lags:
@@ -282,7 +270,7 @@ cdef int step(SparseRows rows, Slopes slopes, Separable prox, Columns columns, P
     near.give_back(touched, count)
     if lags:
         record(prox, near, touched, count, s + 1, plan.t + k + 1 >= plan.average_start,
-               plan.rows_of(k + 1) if s + 1 < n else 0, z)
+               plan.rows_of(k + 1), z)
     return 0
 
 

@@ -13,6 +13,7 @@ cdef class Prox:
 
 cdef class Separable(Prox):
     cdef readonly object strengths
+    cdef readonly bint bounded
     cdef const double[:, ::1] strengths_
     cdef double value(self, Columns columns, Py_ssize_t m) noexcept nogil
 

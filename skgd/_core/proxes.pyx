@@ -31,7 +31,8 @@ cdef class Separable(Prox):
     def __init__(self, strengths):
         self.strengths = self.strengths_ = np.ascontiguousarray(strengths, dtype=np.float64)
         s = self.strengths
-        self.proximal = bool(s[:, 1].any() or np.isfinite(s[:, 2:]).any())
+        self.bounded = bool(np.isfinite(s[:, 2:]).any())
+        self.proximal = self.bounded or bool(s[:, 1].any())
         self.loops = vector_loops()
 
     cdef int smooth(self, Columns columns, double* G, double scale, const unsigned char* active,

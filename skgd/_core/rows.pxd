@@ -10,14 +10,14 @@ cdef extern from "vector.h" nogil:
     ctypedef struct Lazy:
         double* v
         double* sum
-        int* last
         const LazyStep* table
         const double* scale
-        Py_ssize_t n_table
+        Py_ssize_t n_table, n_columns
         const int* model
         const double* strengths
         double* penalty
-        Py_ssize_t stride, n_columns
+        double* room
+        int* last
         const double* root
         const double* power
 
@@ -31,13 +31,15 @@ cdef extern from "vector.h" nogil:
 
     ctypedef struct SparseLoops:
         void (*scores)(const void*, const void*, const void*, const uint32_t*, Py_ssize_t,
-                       Py_ssize_t, const double*, const double*, Py_ssize_t, Py_ssize_t,
+                       Py_ssize_t, const double*, const double*, Py_ssize_t,
                        double*) noexcept nogil
         void (*gradient)(const void*, const void*, const void*, const uint32_t*, Py_ssize_t,
-                         Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, double*, double*,
-                         double*) noexcept nogil
-        void (*catch_up)(const void*, const void*, const uint32_t*, Py_ssize_t, Py_ssize_t,
-                         Py_ssize_t, const Lazy*) noexcept nogil
+                         Py_ssize_t, const double*, Py_ssize_t, double*, double*,
+                         double*, double*, const double*) noexcept nogil
+        void (*lazy_scores)(const void*, const void*, const void*, const uint32_t*, Py_ssize_t,
+                            Py_ssize_t, Py_ssize_t, const Lazy*, double*) noexcept nogil
+        void (*lazy_gradient)(const void*, const void*, const void*, const uint32_t*, Py_ssize_t,
+                              Py_ssize_t, const double*, Py_ssize_t, const Lazy*) noexcept nogil
         void (*prefetch)(const void*, const void*, const void*, Py_ssize_t,
                          Py_ssize_t) noexcept nogil
         Py_ssize_t (*touched)(const void*, const void*, const uint32_t*, Py_ssize_t, Py_ssize_t,
@@ -65,7 +67,8 @@ cdef extern from "vector.h" nogil:
         void (*softmax)(const double*, Py_ssize_t, Py_ssize_t, Py_ssize_t, double*,
                         double*, double*) noexcept nogil
         Rule sgd, adam, adamw, adagrad, adadelta, rmsprop, nadam, radam, adamax, lion, ftrl
-        void (*catch_up_all)(Py_ssize_t, Py_ssize_t, const Lazy*) noexcept nogil
+        void (*open)(const int*, Py_ssize_t, Py_ssize_t, const Lazy*) noexcept nogil
+        void (*shut)(const int*, Py_ssize_t, Py_ssize_t, const Lazy*) noexcept nogil
         void (*bring)(const int*, Py_ssize_t, Py_ssize_t, const Lazy*) noexcept nogil
 
     const VectorLoops* vector_loops()

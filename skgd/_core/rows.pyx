@@ -77,11 +77,11 @@ cdef class SparseRows(Rows):
     cdef int scores(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
                     Columns columns, double* Z) except -1 nogil:
         self.loops.scores(self.data, self.indices, self.indptr, order, first, n, columns.W,
-                          columns.b, columns.n_columns, columns.stride, Z)
+                          columns.b, columns.n_columns, Z)
         return 0
 
     cdef int gradient(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
                       const double* D, Columns columns, double* G, double* gb) except -1 nogil:
         self.loops.gradient(self.data, self.indices, self.indptr, order, first, n, D,
-                            columns.n_columns, columns.stride, G, gb, NULL)
+                            columns.n_columns, G, gb, NULL, NULL, NULL)
         return 0

@@ -38,16 +38,17 @@ typedef struct {
 } LazyStep;
 
 typedef struct {
-    double *v, *sum;          /* (d, stride); sum is NULL where nothing is averaged */
-    int32_t *last;            /* (d,) the step up to which a feature is current */
+    double *v, *sum;          /* (d, n_columns); sum is NULL where nothing is averaged */
     const LazyStep *table;    /* (n_models, n_table) */
     const double *scale;      /* (n_models, n_table): w = scale * v */
-    ptrdiff_t n_table;        /* steps + 1 */
+    ptrdiff_t n_table;        /* steps + 1, at least */
+    ptrdiff_t n_columns;
     const int32_t *model;     /* (n_columns,) the model of a column */
     const double *strengths;  /* (n_models, 4): l2, l1, lower, upper */
     double *penalty;          /* (n_models,) sum over steps of b_s * penalty(w_s) */
-    ptrdiff_t stride, n_columns;
-    const double *root;       /* (d, stride) accumulators; NULL where roots are 1 */
+    double *room;             /* lazy.pyx: (8, n_columns), what a step needs of a column */
+    int32_t *last;            /* lazy_rules.pyx: (d,) the step up to which a feature is current */
+    const double *root;       /* (d, n_columns) accumulators; NULL where roots are 1 */
     const double *power;      /* (n_models, 2): root = accumulator^power[0] + power[1] */
 } Lazy;
 
@@ -71,12 +72,17 @@ typedef struct {
 typedef struct {
     void (*scores)(const void *data, const void *indices, const void *indptr,
                    const uint32_t *order, ptrdiff_t first, ptrdiff_t n, const double *W,
-                   const double *b, ptrdiff_t C, ptrdiff_t stride, double *Z);
+                   const double *b, ptrdiff_t C, double *Z);
     void (*gradient)(const void *data, const void *indices, const void *indptr,
                      const uint32_t *order, ptrdiff_t first, ptrdiff_t n, const double *D,
-                     ptrdiff_t C, ptrdiff_t stride, double *G, double *gb, double *change);
-    void (*catch_up)(const void *indices, const void *indptr, const uint32_t *order,
-                     ptrdiff_t first, ptrdiff_t n, ptrdiff_t t, const Lazy *z);
+                     ptrdiff_t C, double *G, double *gb, double *change, double *H,
+                     const double *share);
+    void (*lazy_scores)(const void *data, const void *indices, const void *indptr,
+                        const uint32_t *order, ptrdiff_t first, ptrdiff_t n, ptrdiff_t t,
+                        const Lazy *z, double *Z);
+    void (*lazy_gradient)(const void *data, const void *indices, const void *indptr,
+                          const uint32_t *order, ptrdiff_t first, ptrdiff_t n, const double *D,
+                          ptrdiff_t t, const Lazy *z);
     void (*prefetch)(const void *data, const void *indices, const void *indptr, ptrdiff_t i,
                      ptrdiff_t later);
     ptrdiff_t (*touched)(const void *indices, const void *indptr, const uint32_t *order,
@@ -110,7 +116,8 @@ typedef struct {
     void (*softmax)(const double *Z, ptrdiff_t n, ptrdiff_t C, ptrdiff_t stride, double *P,
                     double *largest, double *above);
     Rule sgd, adam, adamw, adagrad, adadelta, rmsprop, nadam, radam, adamax, lion, ftrl;
-    void (*catch_up_all)(ptrdiff_t d, ptrdiff_t t, const Lazy *z);
+    void (*open)(const int32_t *list, ptrdiff_t n, ptrdiff_t t, const Lazy *z);
+    void (*shut)(const int32_t *list, ptrdiff_t n, ptrdiff_t t, const Lazy *z);
     void (*bring)(const int32_t *list, ptrdiff_t n, ptrdiff_t t, const Lazy *z);
 } VectorLoops;
 

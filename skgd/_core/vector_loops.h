@@ -156,7 +156,7 @@ UNUSED static const VectorLoops TABLE(ISA) = {
     NAME(combine), NAME(norms), NAME(prox), NAME(average), NAME(step), NAME(logistic),
     NAME(softmax), NAME(sgd), NAME(adam), NAME(adamw), NAME(adagrad), NAME(adadelta),
     NAME(rmsprop), NAME(nadam), NAME(radam), NAME(adamax), NAME(lion), NAME(ftrl),
-    NAME(catch_up_all), NAME(bring),
+    NAME(open), NAME(shut), NAME(bring),
 };
 #undef TABLE
 #undef TABLE_
