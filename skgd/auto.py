@@ -40,7 +40,7 @@ from .train import Recipe
 from .whitening import MOST_WHITENED, Renewal, at_start
 
 DEFAULT_BATCH = 256
-ENOUGH_FOR_METRIC = 1000  # rows
+ENOUGH_FOR_METRIC = 5  # rows
 MOST_ROWS = 20_000  # rows that the curvature is measured on
 POWER_STEPS = 20
 GUESS_ROWS, GUESS_STEPS = 5_000, 8  # where a rate that is too high is noticed
@@ -127,7 +127,8 @@ def recipe_for(
     full = own and whole and not isinstance(problem.loss, Perceptron)
     size = DEFAULT_BATCH if batch_size == "auto" and not full else batch_size
     size = None if full or size == "full" else size
-    if precondition == "auto":
+    chosen = precondition != "auto"
+    if not chosen:
         precondition = None
         if own:
             precondition = "whiten" if full and can_whiten(problem) else "diagonal"
@@ -135,10 +136,13 @@ def recipe_for(
     metric = metric_of(problem, X, precondition, bend, with_prox=full)
     renewal = Renewal.of(problem, X, metric, bend) if full else None
     if full:
-        wide = problem.rows.n_features >= MOST_WHITENED
         free = unconstrained(problem)
-        parabola = not free or (kinks and renewal is not None)
-        if parabola if isinstance(metric, Whitened) else (wide and free and not kinks):
+        if isinstance(metric, Whitened):
+            newton = not free or (kinks and renewal is not None)
+        else:
+            wide = problem.rows.n_features >= MOST_WHITENED
+            newton = free and not kinks and (wide or not chosen)
+        if newton:
             rule, schedule = TruncatedNewton(), Constant(1.0)
         else:
             bound = curvature(problem, X, problem.n_rows, metric, bend, GUESS_ROWS, GUESS_STEPS)
@@ -169,7 +173,7 @@ def stream_recipe(problem, recipe, n_seen, batch_size):
     return replace(
         recipe,
         optimizer=Adam(),
-        schedule=InverseScaling(0.1 * problem.spread),
+        schedule=InverseScaling(0.2 * problem.spread),
         batch_size=batch_size,
         metric=metric,
     )

@@ -17,7 +17,8 @@ from scipy.linalg import cholesky, solve_triangular
 from .data.moments import moments
 from .optimizers.wrappers import Wrapper
 
-JITTER = 1e-8
+JITTER = 1e-12
+CONSTANT = 1e-20  # a smaller variance, as a share of the squared mean, is what rounding leaves
 
 
 @dataclass
@@ -38,8 +39,7 @@ class Metric:
         mean, variance = moments(X, sample_weight)
         if not fit_intercept:
             variance, mean = variance + mean * mean, np.zeros_like(mean)
-        # what rounding leaves of a constant column is no variance
-        variance[variance <= 1e-12 * mean * mean] = 0.0
+        variance[variance <= CONSTANT * mean * mean] = 0.0
         square = variance + ridge
         square[square == 0.0] = 1.0
         return cls(np.sqrt(square), mean)

@@ -187,10 +187,14 @@ class Coordinates:
     def __init__(self, problem, flat, metric, free=1.0):
         self.metric, self.free, self.fit_intercept = metric, free, problem.fit_intercept
         self.split = problem.columns(flat).split
+        self.alike = problem.loss.rowwise  # all intercepts by as much change nothing
 
     def pulled(self, gradient):
         """A gradient in the coordinates, of those that can move, in place."""
         self.metric.pull(*self.split(gradient))
+        if self.alike:
+            intercept = self.split(gradient)[1]
+            intercept -= intercept.mean()
         gradient *= self.free
         return gradient
 

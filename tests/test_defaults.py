@@ -404,3 +404,60 @@ def test_a_constant_target_leaves_nothing_to_gain(loss):
     model = GDRegressor(loss, random_state=0).fit(X, np.ones(10))
     assert np.abs(model.predict(X) - 1.0).max() < (1e-6 if loss == "quantile" else 0.11)
     assert model.n_iter_ < 100
+
+
+@pytest.mark.parametrize("change", ["alpha", "rows", "coefficients"])
+def test_a_warm_start_does_not_trust_what_it_knew_of_another_problem(change):
+    X, y = load_breast_cancer(return_X_y=True)
+    half = slice(None, None, 2 if change == "rows" else 1)
+    model = GDClassifier(warm_start=True, random_state=0).fit(X[half], y[half])
+    if change == "alpha":
+        model.set_params(alpha=1.0)
+    if change == "coefficients":
+        model.coef_ = model.coef_ + 1.0
+    model.fit(X, y)
+    cold = GDClassifier(alpha=model.alpha, random_state=0).fit(X, y)
+    known = Reference("log_loss", "cancer", model.alpha, True)
+    reached = known.objective(model.coef_, model.intercept_)
+    assert reached < known.objective(cold.coef_, cold.intercept_) + 1e-3 * cold.loss_curve_[0]
+
+
+@pytest.mark.parametrize("offset", [1e4, 1e6, 1e7])
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_columns_far_from_zero_are_no_constants(offset, unit):
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(3000, 3))
+    y = Z.sum(axis=1) + rng.normal(size=3000)
+    model = GDRegressor(alpha=0.0, random_state=0).fit((Z + offset) * unit, y)
+    exact = LinearRegression().fit(Z, y)
+    np.testing.assert_allclose(model.coef_ * unit, exact.coef_, rtol=0.01)
+
+
+@pytest.mark.parametrize("apart", [1e-3, 1e-5, 1e-6])
+def test_columns_that_are_nearly_the_same_are_told_apart(apart):
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(3000, 3))
+    u = rng.normal(size=3000)
+    X, y = np.column_stack([Z, Z[:, 0] + apart * u]), Z.sum(axis=1) + 3 * u + rng.normal(size=3000)
+    model = GDRegressor(alpha=0.0, random_state=0).fit(X, y)
+    exact = LinearRegression().fit(np.column_stack([Z, u]), y)
+    best = 0.5 * np.mean((y - exact.predict(np.column_stack([Z, u]))) ** 2)
+    reached = 0.5 * np.mean((y - model.predict(X)) ** 2)
+    assert reached - best < 1e-3 * (0.5 * np.var(y) - best)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1e-4, 1.0, 10.0])
+def test_fewer_rows_than_columns_take_few_epochs(alpha):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(50, 200)) * 10.0 ** rng.integers(-3, 4, 200), np.arange(50) % 2
+    model = GDClassifier(alpha=alpha, random_state=0).fit(X, y)
+    assert model.n_iter_ < 50
+    assert model.suboptimality_bound_ <= 1e-3
+
+
+def test_a_stream_of_raw_columns_is_learned():
+    X, y = load_diabetes(return_X_y=True, scaled=False)
+    model = GDRegressor(random_state=0)
+    for first in range(0, len(y), 40):
+        model.partial_fit(X[first : first + 40], y[first : first + 40])
+    assert model.score(X, y) > 0.3  # of 0.52 at the optimum

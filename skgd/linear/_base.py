@@ -89,9 +89,9 @@ class Session:
     shown : ndarray
         The parameters behind the public coefficients: the last, averaged or best ones.
     mark : int or None
-        Fingerprint of the rows of the last `partial_fit`.
+        Fingerprint of the rows of the last call.
     n_seen : int
-        Rows of the first `partial_fit`.
+        Rows that the recipe was made from.
     size : float
         How large the objective was where coefficients are zero, at most.
     found : Found
@@ -221,10 +221,12 @@ class BaseGD(BaseEstimator):
 
     # ---- sessions: what is kept between calls ----
 
-    def _open_session(self, problem, X, resume, coef_init=None, intercept_init=None):
+    def _open_session(self, problem, X, resume, coef_init=None, intercept_init=None, mark=None):
         """The session to train in: a copy of the kept one, or a new one.
 
-        Without rows (X None), parameters that are settled from rows wait for the next call.
+        Without rows (X None), parameters that are settled from rows wait for the next call. With
+        other rows than those of the last call, as the mark tells, the package's own method starts
+        anew from the coefficients there are.
         """
         kept = getattr(self, "_session", None) if resume else None
         settings = {k: v for k, v in self.get_params().items() if k.split("__")[0] not in STOPPING}
@@ -243,12 +245,14 @@ class BaseGD(BaseEstimator):
             session.state = state = copy.deepcopy(kept.state)
             session.shown = kept.shown.copy()
             state.lay_out(problem.n_columns, problem.rows.by_feature, session.shown)
-            if hasattr(self, "coef_"):
-                self._take_assigned(session, problem)
+            if hasattr(self, "coef_") and self._take_assigned(session, problem):
+                self._forget_steps(session, problem)
             settled = X is not None or not (self._auto_rate or self.precondition == "diagonal")
             if settled and not same_settings(session.settings, settings):
                 self._change_recipe(session, problem, X)
                 session.settings = settings
+            elif settled and mark not in (None, session.mark) and session.own:
+                self._change_recipe(session, problem, X)
         coef, intercept = problem.columns(state.parameters).split(state.parameters)
         if coef_init is not None:
             coef[...] = _initial(coef_init, coef.shape, "coef_init")
@@ -262,7 +266,8 @@ class BaseGD(BaseEstimator):
         session.recipe, session.own = self._recipe(problem, X)
         state = session.state
         fresh = State.begin(problem, session.recipe, state.generator)
-        if fresh.slots.keys() != state.slots.keys():
+        # what the package's own method knows is of another objective
+        if session.recipe.optimizer.recovers or fresh.slots.keys() != state.slots.keys():
             state.slots = fresh.slots
         state.metric, state.renewed, state.reach = fresh.metric, fresh.renewed, fresh.reach
         if not same(session.recipe.schedule, before):
@@ -273,16 +278,25 @@ class BaseGD(BaseEstimator):
         elif state.average is None:
             state.average = state.parameters.copy()
 
+    def _forget_steps(self, session, problem):
+        """Leave nothing that the package's own method could go back to."""
+        state = session.state
+        if session.recipe.optimizer.recovers:
+            state.slots = State.begin(problem, session.recipe, state.generator).slots
+            state.renewed = -1
+
     def _take_assigned(self, session, problem):
-        """Take coefficients that the user assigned since the last call."""
+        """Take coefficients that the user assigned since the last call: whether there are any."""
         shown = problem.columns(session.shown).split(session.shown)
         mine = problem.columns(session.state.parameters).split(session.state.parameters)
         public = self.coef_.toarray() if sp.issparse(self.coef_) else self.coef_
+        assigned = False
         for value, was, now in zip((public, self.intercept_), shown, mine, strict=True):
             value = np.asarray(value)
             value = value.reshape(was.shape)
             if not np.array_equal(value, was.astype(value.dtype)):
-                now[...] = value
+                now[...], assigned = value, True
+        return assigned
 
     # ---- training ----
 
@@ -422,7 +436,10 @@ class BaseGD(BaseEstimator):
                 stacklevel=5,
             )
         elif far_off or (
-            rules and watch.problem.loss.smooth and watch.above(self.loss_curve_[-1]) > 1.0
+            rules
+            and watch.problem.loss.smooth
+            and np.isnan(self.suboptimality_bound_)
+            and watch.above(self.loss_curve_[-1]) > 1.0
         ):
             warnings.warn(
                 f"the fit ended at the objective {self.loss_curve_[-1]:.4g}, above the "
@@ -494,7 +511,9 @@ class BaseGD(BaseEstimator):
             kept, held_out = self._split(y, kept, len(y))
         problem = self._problem(X, y, normalised(weight, kept), kept)
         problem.loss.check_target(problem.of_kept(y))
-        session = self._open_session(problem, X, resume, coef_init, intercept_init)
+        mark = fingerprint(X, y)
+        session = self._open_session(problem, X, resume, coef_init, intercept_init, mark)
+        session.mark, session.n_seen = mark, problem.n_rows
         scorer = self._scorer(problem, validation, y, weight, held_out)
         self._train(problem, X, session, self.max_iter, scorer)
         return self
