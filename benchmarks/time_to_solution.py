@@ -1,6 +1,6 @@
 """Time to 1e-2, 1e-3 and 1e-4 of what there is to gain, at default settings.
 
-    python benchmarks/time_to_solution.py [name of a data set ...] [--json FILE]
+    python benchmarks/time_to_solution.py [name of a data set ...] [--json FILE] [--optima FILE]
 
 What is reached is (F - F*) / (F0 - F*), with F the mean loss + 1e-4 / 2 ||coef||^2, F0 its value at
 zero coefficients and the best intercept, and F* from `_optimum.py`. Ours is a fit with nothing set
@@ -15,8 +15,10 @@ intercept, so they are judged at the best intercept for their coefficients.
 
 from _harness import DATA, Table, amount, load, parser, side_by_side  # first: thread counts
 
+import json
 import time
 import warnings
+from pathlib import Path
 
 import scipy.sparse as sp
 from _optimum import Objective
@@ -84,14 +86,16 @@ def group_of(target):
     return f"time to {target:g}, fastest rival of each set"
 
 
-def measure(table, name, packages):
-    """The rows of a data set."""
+def measure(table, name, packages, known):
+    """The rows of a data set; `known` holds F0 and F* of those done before."""
     if (data := data_of(name)) is None:
         return
     X, y = data
     loss, kind = SETS[name], "sparse" if sp.issparse(X) else "dense"
     objective = Objective(loss, X, y, alpha=ALPHA)
-    start, best = objective.start(), objective.optimum(ftol=1e-11)
+    if name not in known:
+        known[name] = objective.start(), objective.optimum(ftol=1e-11)
+    start, best = known[name]
     made = GDClassifier if loss == "log_loss" else GDRegressor
     runs = [Run(rival, fit, objective, start, best)
             for rival, fit in rivals(packages, loss, X, y, ALPHA).items()]  # fmt: skip
@@ -132,14 +136,20 @@ def measure(table, name, packages):
 def main():
     arguments = parser(__doc__)
     arguments.add_argument("names", nargs="*", default=list(SETS), help="data sets")
+    arguments.add_argument("--optima", type=Path, help="a file to keep F0 and F* in between runs")
     options = arguments.parse_args()
+    known = (
+        json.loads(options.optima.read_text()) if options.optima and options.optima.exists() else {}
+    )
     table = Table(__doc__, options)
     if not (DATA / "load.py").exists():
         raise SystemExit(f"the data sets are not in shared/{DATA.name}/ beside the checkout")
     packages = installed()
     warnings.simplefilter("ignore")  # rivals stopped by their budget say so
     for name in options.names:
-        measure(table, name, packages)
+        measure(table, name, packages, known)
+        if options.optima:
+            options.optima.write_text(json.dumps(known, indent=1) + "\n")
     for target in TARGETS if table.rows else ():
         table.mean(group_of(target), ALL_SETS.get(target))
 
