@@ -7,7 +7,6 @@ Nothing in them comes from elsewhere. Needs matplotlib for the figure.
 
 import argparse
 import json
-from itertools import groupby
 from pathlib import Path
 
 from _harness import amount, mean_sentence
@@ -27,6 +26,7 @@ set before the work began.
 
 Each dot is a row of a table below, each upright line a mark.
 """
+TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)
 MET, MISSED, NO_MARK = "#1b7837", "#c2410c", "#57606a"
 
 
@@ -80,10 +80,12 @@ def strips(contents):
 
         def label(row):
             alone = row["group"].startswith("time to ")
-            return row["group"] if alone else f"{row['group']}: {row['rival']}"
+            return row["group"] if alone else f"{row['group']}, against {row['rival']}"
 
-        for name, group in groupby(sorted(rows, key=label), key=label):
-            group = list(group)
+        groups = {}
+        for row in rows:
+            groups.setdefault(label(row), []).append(row)
+        for name, group in groups.items():
             turn = -1 if group[0]["at_most"] else 1
             mark = group[0]["mark"]
             dots = [(row["ratio"] ** turn, row["met"]) for row in group]
@@ -112,8 +114,10 @@ def draw(contents, path):
     axes.set_yticks(range(len(lines)), [name for name, _, _ in lines])
     axes.invert_yaxis()
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.set_xlabel("times as fast as the rival (log scale)")
+    ticks = [value for value in TICKS if axes.get_xlim()[0] <= value <= axes.get_xlim()[1]]
+    axes.set_xticks(ticks, [f"{value:g}" for value in ticks])
+    axes.minorticks_off()
+    axes.set_xlabel("times as fast as the rival (logarithmic)")
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.tick_params(axis="y", length=0)

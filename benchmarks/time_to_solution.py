@@ -83,7 +83,7 @@ def data_of(name):
 
 
 def group_of(target):
-    return f"time to {target:g}, fastest rival of each set"
+    return f"time to {target:.0e}, against the fastest rival of each set".replace("e-0", "e-")
 
 
 def measure(table, name, packages, known):
