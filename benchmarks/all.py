@@ -23,6 +23,8 @@ def main():
     arguments.add_argument("--out", type=Path, default=HERE.parent / "build" / "speed")
     out = arguments.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
+    for old in out.glob("*.json"):  # else a program without data would seem to have run
+        old.unlink()
     failed = []
     for name in PROGRAMS:
         call = [sys.executable, HERE / f"{name}.py", "--json", out / f"{name}.json"]
