@@ -1,14 +1,14 @@
 """What the programs about epochs share: made-up rows, the time of an epoch, a PyTorch loop."""
 
+import time
 import warnings
-from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
-from _harness import side_by_side
 from sklearn.base import clone
 
 RATE = 1e-3
+LONG_ENOUGH, LEAST_FURTHER, MOST_FURTHER = 0.3, 2, 30  # seconds, epochs
 
 
 def made_up(n, d, dtype=np.float64):
@@ -18,31 +18,52 @@ def made_up(n, d, dtype=np.float64):
     return X, (X @ rng.standard_normal(d) + rng.standard_normal(n) > 0).astype(int)
 
 
-def epochs_of(models, X, y, further=5, others=None, **keywords):
-    """Seconds of a further epoch of each model, and of other functions.
+def epochs_of(models, X, y, others=None, repeats=7, budget=8.0):
+    """Median seconds of a further epoch of each model, and of other functions, called in turn.
 
-    A fit of some epochs more, less a fit of one, so that checks and start-up are left out.
+    A fit of some epochs more, less a fit of one, so that checks and start-up are left out. Both
+    follow a fit that does not count, as a rival before them leaves the caches cold, and the
+    further epochs are so many that they take `LONG_ENOUGH` together.
 
     Parameters
     ----------
     models : dict of estimator
-    further : int
-        How many epochs more.
     others : dict of callable
         Each does one epoch.
-    **keywords : dict
-        For `side_by_side`.
+    repeats : int
+    budget : float
+        Seconds after which no further round begins, once two were counted.
     """
-    runs = {
-        (name, n): partial(clone(model).set_params(max_iter=n).fit, X, y)
-        for name, model in models.items()
-        for n in (1, 1 + further)
-    }
+    others, started = others or {}, time.perf_counter()
+    times = {name: [] for name in (*models, *others)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # rivals warn that they have not converged
-        seconds = side_by_side(runs | (others or {}), **keywords)
-    found = {name: (seconds[name, 1 + further] - seconds[name, 1]) / further for name in models}
-    return found | {name: seconds[name] for name in others or {}}
+        further = {}
+        for name, model in models.items():
+            fit_of(model, 1, X, y)
+            share = LONG_ENOUGH / fit_of(model, 1, X, y)
+            further[name] = int(np.clip(share, LEAST_FURTHER, MOST_FURTHER))
+        for round_ in range(repeats):
+            if round_ >= 2 and time.perf_counter() - started > budget:
+                break
+            for name, model in models.items():
+                n = further[name]
+                _, one, more = (fit_of(model, k, X, y) for k in (1, 1, 1 + n))
+                times[name].append((more - one) / n)
+            for name, run in others.items():
+                run()
+                begun = time.process_time()
+                run()
+                times[name].append(time.process_time() - begun)
+    return {name: float(np.median(values)) for name, values in times.items()}
+
+
+def fit_of(model, n_epochs, X, y):
+    """Seconds of processor time of a fit of so many epochs."""
+    model = clone(model).set_params(max_iter=n_epochs)
+    begun = time.process_time()
+    model.fit(X, y)
+    return time.process_time() - begun
 
 
 def torch_loop(X, y, batch_size, optimizer):

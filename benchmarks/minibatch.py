@@ -30,7 +30,7 @@ def row(table, work, group, X, y, batch_size, optimizer, with_torch):
         ),
     }  # fmt: skip
     others = {"PyTorch": lambda: torch_loop(X, y, batch_size, optimizer)} if with_torch else {}
-    seconds = epochs_of(models, X, y, further=3, others=others, repeats=5, budget=5)
+    seconds = epochs_of(models, X, y, others=others, budget=5)
     marks = {"PyTorch": BY_PYTORCH[batch_size], "MLPClassifier": BY_MLP}
     table.row(f"{work}, {optimizer}", seconds, marks, group=group)
 

@@ -36,7 +36,7 @@ def main():
         if with_torch:
             others["PyTorch"] = lambda X=X, y=y: torch_loop(X, y, BATCH, "SGD")
         model = GDClassifier(learning_rate=RATE, batch_size=BATCH, tol=None, random_state=0)
-        seconds = epochs_of({"skgd": model}, X, y, further=3, others=others)
+        seconds = epochs_of({"skgd": model}, X, y, others=others)
         marks = {"PyTorch": 3, "matrix products": 0.5}
         table.row(f"softmax, mnist {np.dtype(dtype)}", seconds, marks, group="softmax, mnist")
 
