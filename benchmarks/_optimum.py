@@ -68,8 +68,19 @@ class Objective:
             return at(np.array([self.share @ self.y]))[0]
         return min(at(zero)[0], minimize(at, zero, jac=True, tol=1e-12).fun)
 
-    def optimum(self):
-        """F*."""
+    def value_at_best_intercept(self, coef):
+        """The least F at raw coefficients of one score, over intercepts."""
+        z = self.X @ np.asarray(coef, np.float64).reshape(-1, 1)
+
+        def at(b):
+            value, slope = self.losses(z + b)
+            return value, slope.sum(axis=0)
+
+        found = minimize(at, np.zeros(1), jac=True, tol=1e-12)
+        return found.fun + self.alpha / 2 * np.sum(np.square(coef))
+
+    def optimum(self, ftol=0.0):
+        """F*; with `ftol`, to that share of it and in less time."""
         sparse = sp.issparse(self.X)
         mean = np.asarray(self.share @ self.X) * self.fit_intercept
         square = self.X.multiply(self.X) if sparse else self.X**2
@@ -98,7 +109,9 @@ class Objective:
         for _ in range(2):  # the second time from a fresh memory
             found = minimize(
                 value_and_gradient, flat, jac=True, method="L-BFGS-B",
-                options={"maxiter": 6000, "maxfun": 8000, "maxcor": 30, "ftol": 0, "gtol": 1e-12},
+                options={
+                    "maxiter": 6000, "maxfun": 8000, "maxcor": 30, "ftol": ftol, "gtol": 1e-12,
+                },
             )  # fmt: skip
             flat = found.x
         return found.fun
