@@ -10,10 +10,12 @@ A family is a direct subclass of `Component`. Its members register themselves by
 """
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
+
+from ._compat import Parametrized
 
 
-class Component(BaseEstimator):
+class Component(Parametrized):
     """Base of every parameter object; one registry for each family.
 
     Attributes

@@ -9,12 +9,11 @@ a rate                that rate exactly; plain SGD, batches of min(256, n), no m
 an optimizer only     that rule; its own rate, else one from the curvature (SGD) or its default
                       rate times the spread of the targets
 a batch size only     Adam in standardised coordinates, rate falling as 1/sqrt(t)
-nothing               full batch: up to 1000 columns, with 5 times as many rows or a loss with
-                      kinks, accelerated descent in whitened coordinates, or Newton steps in them
-                      where a penalty has thresholds or bounds; with more columns Newton steps by
-                      conjugate gradients for smooth objectives; else accelerated descent in
-                      standardised coordinates. A loss with kinks is averaged over a falling
-                      distance
+nothing               full batch: up to 1000 columns, with 5 times as many rows, accelerated
+                      descent in whitened coordinates, or Newton steps in them where a loss has
+                      kinks or a penalty thresholds or bounds; else Newton steps by conjugate
+                      gradients for smooth objectives; else accelerated descent in standardised
+                      coordinates. A loss with kinks is averaged over a falling distance
 nothing, a stream     from the second, different chunk of `partial_fit` on: Adam as above
 ====================  ===============================================================
 
@@ -123,8 +122,8 @@ def recipe_for(
     whole = batch_size in ("auto", "full") or (
         isinstance(batch_size, Integral) and batch_size >= problem.n_rows
     )
-    kinks = problem.kinks
     full = own and whole and not isinstance(problem.loss, Perceptron)
+    kinks = full and problem.kinks
     size = DEFAULT_BATCH if batch_size == "auto" and not full else batch_size
     size = None if full or size == "full" else size
     chosen = precondition != "auto"

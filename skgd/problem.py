@@ -15,7 +15,7 @@ from .penalties import Penalty
 LEAST_WORK = 1_000_000  # products of an epoch, about a millisecond
 BLOCK = 20_000  # rows
 NUDGE = 1e-4  # in scores, as a share of their spread
-SHARP = 0.05  # how curved a loss is in the mean, as a share of the most, if it is all but a kink
+SHARP = 0.12  # how curved a loss is in the mean, as a share of the most, if it is all but a kink
 
 
 def second_derivative(loss, y, z, reach):

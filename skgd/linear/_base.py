@@ -13,13 +13,12 @@ from numbers import Integral, Real
 import numpy as np
 import scipy.sparse as sp
 from joblib import effective_n_jobs
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._compat import Interval, RealNotInt, StrOptions, check_weights
+from .._compat import Interval, Parametrized, RealNotInt, StrOptions, check_weights
 from .._component import resolve, same, same_settings
 from .._core import epoch as core
 from .._core.rows import DenseRows, SparseRows
@@ -109,7 +108,7 @@ class Session:
     found: Found = field(default_factory=Found)
 
 
-class BaseGD(BaseEstimator):
+class BaseGD(Parametrized):
     """Base of `GDClassifier` and `GDRegressor`."""
 
     _parameter_constraints: dict = {
