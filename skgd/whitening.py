@@ -34,7 +34,8 @@ MOST_ENTRIES = 2_000_000  # of all of them
 LEAST_ROWS, ROWS_A_COLUMN, ROWS_A_COORDINATE = 5_000, 30, 12
 PASSES = 0.1  # that a Gram matrix may cost, if it needs no more
 PASSES_ONCE = 1.0  # where there is only one, or where only rows near a kink are curved
-STEP_AND_BACK = 2.0
+ALL_AT_ONCE = 3.0  # how much longer small matrices, one for each pair of scores, take
+STEP_AND_BACK = 2.0  # a step may lead as far beyond the best scores
 FLOOR = 1e-3  # of the curvature of a loss with kinks, where rows are far from them
 
 
@@ -134,6 +135,7 @@ class Renewal:
             return None
         rows, _ = sample(problem, X, metric, together)
         passes = len(rows) * cost(X) * K * together / max(1.0, 2 * problem.products)
+        passes *= ALL_AT_ONCE if together > 1 else 1.0
         return cls(metric, bend, together, passes)
 
     def due(self, state, risen):
