@@ -140,7 +140,7 @@ def recipe_for(
             newton = not free or (kinks and renewal is not None)
         else:
             wide = problem.rows.n_features >= MOST_WHITENED
-            newton = free and not kinks and (wide or not chosen)
+            newton = free and not kinks and (wide or (not chosen and curved_around(problem)))
         if newton:
             rule, schedule = TruncatedNewton(), Constant(1.0)
         else:
@@ -235,6 +235,18 @@ def metric_of(problem, X, precondition, bend, with_prox=False):
             "bounds, which have no proximal step there; try precondition='diagonal'"
         )
     return at_start(problem, X, diagonal, ridge)
+
+
+def curved_around(problem):
+    """Whether the loss is curved in every row at two spreads from where the fit starts, so that
+    a Newton step from there has a length."""
+    for c in range(0 if problem.loss.rowwise else problem.n_columns):
+        y, _ = problem.targets_of(c)
+        for far in (-2.0 * problem.spread, 2.0 * problem.spread):
+            z = np.full(len(y), problem.start[0][c] + far)
+            if not np.all(second_derivative(problem.loss, y, z, 1e-4 * problem.spread) > 0):
+                return False
+    return True
 
 
 def bend_at_start(problem):

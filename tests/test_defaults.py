@@ -461,3 +461,12 @@ def test_a_stream_of_raw_columns_is_learned():
     for first in range(0, len(y), 40):
         model.partial_fit(X[first : first + 40], y[first : first + 40])
     assert model.score(X, y) > 0.3  # of 0.52 at the optimum
+
+
+@pytest.mark.parametrize("loss", ["huber", "squared_epsilon_insensitive"])
+@pytest.mark.parametrize("seed", range(5))
+def test_few_rows_on_the_straight_parts_of_a_loss(loss, seed):
+    rng = np.random.default_rng(seed)
+    X, y = rng.random((8, 3)), np.arange(8) % 2.0
+    model = estimator(loss).fit(X, y)
+    assert model.loss_curve_[-1] <= model.loss_curve_[0]

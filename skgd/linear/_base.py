@@ -8,6 +8,7 @@ import copy
 import warnings
 import zlib
 from dataclasses import dataclass, field, replace
+from functools import cache
 from numbers import Integral, Real
 
 import numpy as np
@@ -17,6 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import ThreadpoolController
 
 from .._compat import Interval, Parametrized, RealNotInt, StrOptions, check_weights
 from .._component import resolve, same, same_settings
@@ -211,12 +213,13 @@ class BaseGD(Parametrized):
     def _recipe(self, problem, X):
         average_start = int(self.average)
         n_threads = _threads(self.n_jobs)
-        return recipe_for(
-            problem, X, optimizer=self.optimizer, learning_rate=self.learning_rate,
-            eta0=self.eta0, power_t=self.power_t, batch_size=self.batch_size,
-            precondition=self.precondition, shuffle=self.shuffle,
-            average_start=average_start, n_threads=n_threads, alpha=float(self.alpha),
-        )  # fmt: skip
+        with blas_threads(n_threads):
+            return recipe_for(
+                problem, X, optimizer=self.optimizer, learning_rate=self.learning_rate,
+                eta0=self.eta0, power_t=self.power_t, batch_size=self.batch_size,
+                precondition=self.precondition, shuffle=self.shuffle,
+                average_start=average_start, n_threads=n_threads, alpha=float(self.alpha),
+            )  # fmt: skip
 
     # ---- sessions: what is kept between calls ----
 
@@ -321,7 +324,8 @@ class BaseGD(Parametrized):
         begun = state.parameters.copy(), copy.deepcopy(state.generator)
         history = {name: [] for name in HISTORY}
         best_score, best, reason = -np.inf, None, None
-        with held_interrupt() as interrupt, np.errstate(over="ignore", invalid="ignore"):
+        quiet, own = np.errstate(over="ignore", invalid="ignore"), blas_threads(recipe.n_threads)
+        with held_interrupt() as interrupt, quiet, own:
             rules = self._stopping_rules(problem, X, session, start) if stop else []
             for record in train(problem, recipe, state, self.tol if stop else None):
                 for name in HISTORY:
@@ -849,6 +853,16 @@ def _initial(value, shape, name):
     if value.shape != shape and not one_column:
         raise ValueError(f"got {name} of shape {value.shape}, expected {shape}")
     return value.reshape(shape)
+
+
+@cache
+def _libraries():
+    return ThreadpoolController()
+
+
+def blas_threads(n_threads):
+    """A context in which matrix products take no more threads than the fit may have."""
+    return _libraries().limit(limits=n_threads, user_api="blas")
 
 
 def _threads(n_jobs):
