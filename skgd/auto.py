@@ -33,7 +33,7 @@ from .optimizers import SGD, Adam, Optimizer
 from .optimizers.accelerated import Accelerated
 from .optimizers.newton import TruncatedNewton
 from .optimizers.wrappers import split_average
-from .problem import second_derivative
+from .problem import NUDGE, second_derivative
 from .schedules import Adaptive, Constant, InverseScaling, Optimal, as_schedule
 from .train import Recipe
 from .whitening import MOST_WHITENED, Renewal, at_start
@@ -244,7 +244,7 @@ def curved_around(problem):
         y, _ = problem.targets_of(c)
         for far in (-2.0 * problem.spread, 2.0 * problem.spread):
             z = np.full(len(y), problem.start[0][c] + far)
-            if not np.all(second_derivative(problem.loss, y, z, 1e-4 * problem.spread) > 0):
+            if not np.all(second_derivative(problem.loss, y, z, NUDGE * problem.spread) > 0):
                 return False
     return True
 
@@ -261,14 +261,14 @@ def bend_at_start(problem):
         return bound  # parts of parabolas may all be entered on the way
     if problem.loss.rowwise:  # softmax: diag(p) - pp' is not larger than the largest p
         return float(problem.loss.predict_proba(problem.start[0][np.newaxis]).max())
-    nudge, largest = 1e-4, 0.1 * (bound or 0.0)  # a class alone has none
+    largest = 0.1 * (bound or 0.0)  # a class alone has none
     for c in range(problem.n_columns):
         y, weight = problem.targets_of(c)
         points = {problem.start[0][c]}
         if not problem.fit_intercept:  # the scores have to go where the best one is all the same
             points.add(problem.loss.best_intercept(y, weight))
         for point in points:
-            second = second_derivative(problem.loss, y, np.full(len(y), point), nudge)
+            second = second_derivative(problem.loss, y, np.full(len(y), point), NUDGE)
             largest = max(largest, float(np.average(second, weights=weight)))
     return max(largest, np.finfo(float).tiny)
 

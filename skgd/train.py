@@ -448,16 +448,21 @@ def anew(problem, recipe, state, found):
 
 def foresee(problem, recipe, state, gradient, enough, found):
     """Find how far a step in coordinates of the curvature leads down, and what is left."""
-    rate, old = recipe.schedule.base_rate, found.metric is None and state.renewed < state.t
-    while True:
-        pulled = gradient.copy()
-        (found.metric or state.metric).pull(*problem.columns(pulled).split(pulled))
-        square = pulled @ pulled
-        found.descent = rate * (1.0 - 0.5 * rate * recipe.bend) * square
-        found.gap = bound(square / recipe.bend, 0.0)
-        if found.gap > enough or not old or recipe.renewal is None:
-            return
-        found.metric, old = anew(problem, recipe, state, found), False
+    parabola(problem, recipe, found.metric or state.metric, gradient, found)
+    old = found.metric is None and state.renewed < state.t
+    if found.gap <= enough and old and recipe.renewal is not None:
+        found.metric = anew(problem, recipe, state, found)
+        parabola(problem, recipe, found.metric, gradient, found)
+
+
+def parabola(problem, recipe, metric, gradient, found):
+    """The descent of a step and the gap, where the metric is of the curvature."""
+    rate = recipe.schedule.base_rate
+    pulled = gradient.copy()
+    metric.pull(*problem.columns(pulled).split(pulled))
+    square = pulled @ pulled
+    found.descent = rate * (1.0 - 0.5 * rate * recipe.bend) * square
+    found.gap = bound(square / recipe.bend, 0.0)
 
 
 def plan_step(problem, recipe, state, gradient, enough, found):

@@ -163,7 +163,7 @@ class Renewal:
             bends = self.bends(problem, problem.y[rows], z, reach)
             mean = float((weight * bends).sum())
             if problem.kinks:
-                above = self.most_bent(problem, problem.y[rows], z, reach)
+                above = self.most_bent(problem, problem.y[rows], z, reach, bends)
                 bends = np.maximum(bends, caution * above) + FLOOR * self.bend
             curved = weight * bends
             matrices = [gram(X, rows, w, *place) for w in curved]
@@ -183,10 +183,10 @@ class Renewal:
             found.append(second_derivative(problem.loss, problem.target_in(c, y), score, reach))
         return np.array(found)
 
-    def most_bent(self, problem, y, z, reach):
-        """The largest curvatures over this reach and all longer ones, to a factor of 2."""
+    def most_bent(self, problem, y, z, reach, found):
+        """The largest curvatures over all reaches from this one, of which they are `found`, to a
+        factor of 2."""
         farthest = problem.spread + np.abs(z).max() + np.abs(y).max()
-        found = self.bends(problem, y, z, reach)
         while (reach := 2.0 * reach) < 2.0 * farthest:
             found = np.maximum(found, self.bends(problem, y, z, reach))
         return found
