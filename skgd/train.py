@@ -452,7 +452,7 @@ def foresee(problem, recipe, state, gradient, enough, found):
     old = found.metric is None and state.renewed < state.t
     if found.gap <= enough and old and recipe.renewal is not None:
         found.metric = anew(problem, recipe, state, found)
-        parabola(problem, recipe, found.metric, gradient, found)
+        parabola(problem, recipe, found.metric or state.metric, gradient, found)
 
 
 def parabola(problem, recipe, metric, gradient, found):
