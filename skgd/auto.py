@@ -44,7 +44,6 @@ MOST_ROWS = 20_000  # rows that the curvature is measured on
 POWER_STEPS = 20
 GUESS_ROWS, GUESS_STEPS = 5_000, 8  # where a rate that is too high is noticed
 SAFETY = 1.1
-LEAST_ROWS_A_COLUMN = 5
 
 
 def resolve_optimizer(spec):
@@ -139,8 +138,7 @@ def recipe_for(
         if isinstance(metric, Whitened):
             newton = not free or (kinks and renewal is not None)
         else:
-            wide = problem.rows.n_features >= MOST_WHITENED
-            newton = free and not kinks and (wide or (not chosen and curved_around(problem)))
+            newton = free and not kinks and problem.rows.n_features >= MOST_WHITENED
         if newton:
             rule, schedule = TruncatedNewton(), Constant(1.0)
         else:
@@ -202,12 +200,8 @@ def unconstrained(problem):
 
 
 def can_whiten(problem):
-    """Whether correlations are of use, cheap to take, and not those of a handful of rows, which
-    only problems need that are hard without them."""
-    d = problem.rows.n_features
-    hard = problem.kinks or not unconstrained(problem)
-    rows_enough = hard or problem.n_rows >= LEAST_ROWS_A_COLUMN * d
-    return d < MOST_WHITENED and rows_enough and problem.strengths() is not None
+    """Whether correlations are cheap to take, and the curvature of the penalty is known."""
+    return problem.rows.n_features < MOST_WHITENED and problem.strengths() is not None
 
 
 def metric_of(problem, X, precondition, bend, with_prox=False):
@@ -235,18 +229,6 @@ def metric_of(problem, X, precondition, bend, with_prox=False):
             "bounds, which have no proximal step there; try precondition='diagonal'"
         )
     return at_start(problem, X, diagonal, ridge)
-
-
-def curved_around(problem):
-    """Whether the loss is curved in every row at two spreads from where the fit starts, so that
-    a Newton step from there has a length."""
-    for c in range(0 if problem.loss.rowwise else problem.n_columns):
-        y, _ = problem.targets_of(c)
-        for far in (-2.0 * problem.spread, 2.0 * problem.spread):
-            z = np.full(len(y), problem.start[0][c] + far)
-            if not np.all(second_derivative(problem.loss, y, z, NUDGE * problem.spread) > 0):
-                return False
-    return True
 
 
 def bend_at_start(problem):

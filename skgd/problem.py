@@ -189,6 +189,17 @@ class Problem:
         return sharp or not self.loss.smooth
 
     @cached_property
+    def flat(self):
+        """Whether the loss has no curvature in some row two spreads from where a fit starts."""
+        for c in range(0 if self.loss.rowwise else self.n_columns):
+            y, _ = self.targets_of(c)
+            for far in (-2.0 * self.spread, 2.0 * self.spread):
+                z = np.full(len(y), self.start[0][c] + far)
+                if not np.all(second_derivative(self.loss, y, z, NUDGE * self.spread) > 0):
+                    return True
+        return False
+
+    @cached_property
     def start(self):
         """(best intercepts where all coefficients are zero, the objective there)."""
         intercept = np.zeros(self.n_columns)

@@ -64,8 +64,9 @@ class Suboptimality:
         """(estimate of F - F*, what is enough, what the digits of F can't show, passes)."""
         # an objective has no more digits than this; where the start is the optimum, all count
         digits = max(1e-11 * abs(min(curve)), 1e-25 * self.size)
+        most = self.tol / max(1.0 - self.tol, np.finfo(float).tiny)  # of what is gained
         gap, objective, n_passes = self.estimate(
-            max(self.tol * max(self.start - curve[-1], 0.0), digits)
+            max(most * max(self.start - min(curve), 0.0), digits)
         )
         gap = max(gap, objective - min(curve))  # the optimum is no higher than any epoch
         gained = self.start - objective

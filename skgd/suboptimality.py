@@ -22,8 +22,8 @@ ENOUGH = 0.002
 SAFETY = 3.0  # where a loss has an exponential tail the decrement is half the gap
 LEAST_PRODUCTS, LEAST_WHITENED = 4, 2
 LEAST_TAIL = 10.0
-LEAST_SHARE, MOST_SHARE = 0.75, 1.33  # of the descent that a parabola foresees
-BENT = 4.0
+OFF = 0.25, 0.4  # a descent from what a parabola foresees, as a share of it
+BENT, KINKED = 4.0, 10.0
 FLAT = 1e-6
 FORCING, FORCING_AT_END = 0.25, 1e-4
 CAUTION = 1.1  # the curvature is that of a sample
@@ -79,8 +79,7 @@ def newton_gap(problem, flat, metric, enough=None, n_threads=1, most_curved=np.i
     gap = bound(gained, missing) * (1.0 if problem.loss.smooth else BENT)
     if gap <= too_much and gained > 0 and not isinstance(problem.loss, SquaredError):
         _, there = problem.gradient(flat + inside.left(step), n_threads)
-        if far_from_parabola(objective - there, 0.5 * gained):
-            gap *= BENT
+        gap *= doubt(objective - there, 0.5 * gained)
         n_products += 1
     return gap, objective, n_products + 1
 
@@ -114,9 +113,8 @@ def newton_step(problem, flat, gradient, metric, enough, n_threads=1):
         return inside.pulled(problem.gradient(inside.left(direction), n_threads, curvature)[0])
 
     def done(n_products, gained, missing, shrunk):
-        if bound(gained, 0.0) > enough:
-            return shrunk <= FORCING
-        return bound(gained, missing) <= enough or shrunk <= FORCING_AT_END
+        known = bound(gained, 0.0) > enough or bound(gained, missing) <= enough
+        return shrunk <= (FORCING if known else FORCING_AT_END)
 
     step, gained, missing, _ = conjugate_gradients(product, inside.pulled(gradient.copy()), done)
     return inside.left(step), 0.5 * gained, bound(gained, missing)
@@ -141,6 +139,10 @@ def proximal_step(problem, flat, gradient, metric, bend):
         By how much the parabola with the thresholds falls.
     """
     _, l1, lower, upper = problem.strengths()
+    if l1 == 0 and np.isneginf(lower) and np.isposinf(upper):
+        inside = Coordinates(problem, flat, metric)
+        down = inside.pulled(gradient.copy()) / (CAUTION * bend)
+        return inside.left(-down), 0.5 * CAUTION * bend * float(down @ down)
     n_columns, scale = problem.n_columns, metric.scale
     none = np.zeros(n_columns)
     inside = Coordinates(problem, flat, Metric(scale, metric.shift))
@@ -207,9 +209,9 @@ class Coordinates:
         return step
 
 
-def far_from_parabola(descent, foreseen):
-    """Whether the objective fell otherwise than a parabola does."""
-    return not LEAST_SHARE * foreseen <= descent <= MOST_SHARE * foreseen
+def doubt(descent, foreseen):
+    """How many times as much may be left as a parabola says, if the objective fell otherwise."""
+    return float(np.interp(abs(descent / foreseen - 1.0), OFF, (1.0, BENT)))
 
 
 def bound(gained, missing):

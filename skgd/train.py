@@ -18,7 +18,7 @@ from ._core import rules
 from ._core.order import shuffled
 from .metric import Metric, Whitened, Within
 from .optimizers import Optimizer
-from .problem import compiled, enough_for_threads, full_sums
+from .problem import NUDGE, compiled, enough_for_threads, full_sums
 from .schedules import Schedule
 from .suboptimality import bound, newton_step, proximal_step
 from .whitening import Renewal, mean_above
@@ -26,6 +26,7 @@ from .whitening import Renewal, mean_above
 EPOCHS_TO_HALVE = 5  # the reach over kinks
 LEAST_REACH = 1e-9  # as a share of the first
 CAUTION, LESS, MORE, LEAST_CAUTION = 0.1, 0.7, 4.0, 0.03
+LEAST_DESCENT = 0.1  # as a share of what was foreseen
 
 
 @dataclass
@@ -430,7 +431,8 @@ def look_around(problem, recipe, state, gradient, objective, tol=None):
     risen = has_risen(recipe, state, objective)
     if renewal is not None:
         found.reach = state.reach
-        found.caution = min(max((MORE if risen else LESS) * state.caution, LEAST_CAUTION), 1.0)
+        grown = MORE if risen or disappointing(state, objective) else LESS
+        found.caution = min(max(grown * state.caution, LEAST_CAUTION), 1.0)
         if renewal.due(state, risen):
             found.metric = anew(problem, recipe, state, found)
     if recipe.knows_gap and not risen:
@@ -442,17 +444,27 @@ def look_around(problem, recipe, state, gradient, objective, tol=None):
 
 def anew(problem, recipe, state, found):
     """The coordinates where a fit stands."""
-    reach = state.reach or recipe.renewal.reach(problem, state.slots["gap"][0, 0])
+    gap = bound(2.0 * state.slots["descent"][0, 0], 0.0)
+    reach = state.reach or recipe.renewal.reach(problem, gap)
     return recipe.renewal.metric(problem, state.parameters, reach, found.caution)
 
 
 def foresee(problem, recipe, state, gradient, enough, found):
     """Find how far a step in coordinates of the curvature leads down, and what is left."""
     parabola(problem, recipe, found.metric or state.metric, gradient, found)
-    old = found.metric is None and state.renewed < state.t
-    if found.gap <= enough and old and recipe.renewal is not None:
+    if found.gap > enough or recipe.renewal is None:
+        return
+    if found.metric is None and state.renewed < state.t:
         found.metric = anew(problem, recipe, state, found)
         parabola(problem, recipe, found.metric or state.metric, gradient, found)
+    if problem.flat and found.gap <= enough:
+        # the curvature lent to rows on flat parts hides how far they can go
+        bare = recipe.renewal.metric(problem, state.parameters, NUDGE * problem.spread)
+        alone = Found()
+        parabola(problem, recipe, bare or found.metric or state.metric, gradient, alone)
+        found.gap = max(found.gap, alone.gap)
+        if alone.gap > enough and found.caution <= LEAST_CAUTION:
+            found.metric, found.descent = bare, alone.descent
 
 
 def parabola(problem, recipe, metric, gradient, found):
@@ -489,6 +501,12 @@ def has_risen(recipe, state, objective):
         return False
     slots = {name: state.slots[name][0, 0] for name in ("reference", "slack")}
     return recipe.optimizer.risen(objective, slots)
+
+
+def disappointing(state, objective):
+    """Whether the last step led down by next to nothing of what a parabola falls along it."""
+    reference, descent = (state.slots[name][0, 0] for name in ("reference", "descent"))
+    return reference - objective < LEAST_DESCENT * descent
 
 
 def take_in(recipe, part, state, found):

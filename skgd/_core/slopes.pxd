@@ -28,12 +28,16 @@ cdef class Slopes:
 cdef class Elementwise(Slopes):
     cdef Scalar scalar
     cdef double parameter
-
-
-cdef class Logistic(Slopes):
-    cdef const VectorLoops* loops
+    cdef void block(self, Py_ssize_t n, const double* y, const double* z, double* slope,
+                    double* value) noexcept nogil
+    cdef void gather(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
+                     Py_ssize_t start, Py_ssize_t size, double* y, double* weight) noexcept nogil
     cdef void add(self, Py_ssize_t start, Py_ssize_t n, const double* value,
                   double* loss) noexcept nogil
+
+
+cdef class Logistic(Elementwise):
+    cdef const VectorLoops* loops
 
 
 cdef class Softmax(Slopes):

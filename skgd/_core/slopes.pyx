@@ -3,8 +3,8 @@
 
 ``D = dloss/dz (y, Z) * w / mean(w)``; the weighted loss of each model is summed on the way.
 A loss is one scalar function (y, z) -> slope that also stores the value, or a class of its own
-(`Logistic`, `Softmax`), or any object with NumPy methods, called once a block. Formulas and behaviour on kinks are those of
-``skgd.losses``, where they are documented.
+(`Logistic`, `Softmax`), or any object with NumPy methods, called once a block. Formulas and
+behaviour on kinks are those of ``skgd.losses``, where they are documented.
 """
 
 from libc.math cimport exp, fabs
@@ -207,47 +207,102 @@ cdef inline double target_of(Slopes self, Py_ssize_t row, Py_ssize_t column) noe
     return y
 
 
-cdef class Elementwise(Slopes):
-    """A compiled loss of one score: its kernel and the one number it takes."""
-
-    def __init__(self, y, sample_weight, model_start, column_target, positive, kernel, parameter):
-        super().__init__(y, sample_weight, model_start, column_target, positive)
-        self.scalar = scalar_of(kernel)
-        self.parameter = parameter
-
-    cdef int compute(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
-                     const double* Z, double* D, double* loss) except -1 nogil:
-        cdef Py_ssize_t i, c, row, C = self.n_columns
-        cdef double y, z, slope, above = 0.0, below = 0.0, weight = 1.0, value = 0.0
-        for i in range(n):
-            row = order[first + i] if order != NULL else first + i
-            if order != NULL and i + 16 < n:
-                PREFETCH(self.values + order[first + i + 16] * self.n_targets)
-            if self.weight != NULL:
-                weight = self.weight[row]
-            for c in range(C):
-                y = target_of(self, row, c)
-                z = Z[i * C + c]
-                slope = self.scalar(y, z, self.parameter, &value)
-                if self.reach > 0:
-                    self.scalar(y, z + self.reach, self.parameter, &above)
-                    self.scalar(y, z - self.reach, self.parameter, &below)
-                    slope = (above - below) / (2.0 * self.reach)
-                D[i * C + c] = weight * slope
-                loss[self.model[c]] += weight * value
-        return 0
-
-
 cdef enum:
     BLOCK = 64
 
 
-cdef class Logistic(Slopes):
+cdef class Elementwise(Slopes):
+    """A compiled loss of one score: its kernel and the one number it takes.
+
+    Scores lie row after row, those of one row side by side; BLOCK of them go together.
+    """
+
+    def __init__(self, y, sample_weight, model_start, column_target, positive, kernel, parameter):
+        super().__init__(y, sample_weight, model_start, column_target, positive)
+        self.scalar = scalar_of(kernel) if type(self) is Elementwise else NULL
+        self.parameter = parameter
+
+    cdef void block(self, Py_ssize_t n, const double* y, const double* z, double* slope,
+                    double* value) noexcept nogil:
+        """Slopes and losses of n scores."""
+        cdef Py_ssize_t k
+        cdef double above = 0.0, below = 0.0
+        if self.scalar == squared_error:  # in vector registers, and the same over any reach
+            for k in range(n):
+                slope[k] = z[k] - y[k]
+                value[k] = 0.5 * slope[k] * slope[k]
+            return
+        for k in range(n):
+            slope[k] = self.scalar(y[k], z[k], self.parameter, &value[k])
+            if self.reach > 0:
+                self.scalar(y[k], z[k] + self.reach, self.parameter, &above)
+                self.scalar(y[k], z[k] - self.reach, self.parameter, &below)
+                slope[k] = (above - below) / (2.0 * self.reach)
+
+    cdef int compute(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
+                     const double* Z, double* D, double* loss) except -1 nogil:
+        cdef Py_ssize_t start, size, k, n_scores = n * self.n_columns
+        cdef double[BLOCK] y, weight, value
+        for start in range(0, n_scores, 64):  # BLOCK, which must be a number here
+            size = min(<Py_ssize_t> BLOCK, n_scores - start)
+            self.gather(order, first, n, start, size, y, weight)
+            self.block(size, y, Z + start, D + start, value)
+            if self.weight != NULL:
+                for k in range(size):
+                    D[start + k] *= weight[k]
+                    value[k] *= weight[k]
+            self.add(start, size, value, loss)
+        return 0
+
+    cdef void gather(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
+                     Py_ssize_t start, Py_ssize_t size, double* y, double* weight) noexcept nogil:
+        """Targets, and weights if there are any, of scores start:start + size of n rows."""
+        cdef Py_ssize_t C = self.n_columns, i = start // C, c = start % C, k, row = 0
+        cdef const double* values
+        if C == 1 and order == NULL and self.n_targets == 1:
+            values = self.values + first + start
+            for k in range(size):
+                y[k] = values[k]
+            if self.one_against_rest:
+                for k in range(size):
+                    y[k] = 2.0 * (y[k] == self.label[0]) - 1.0
+            if self.weight != NULL:
+                for k in range(size):
+                    weight[k] = self.weight[first + start + k]
+            return
+        for k in range(size):
+            if c == 0 or k == 0:
+                row = first + i
+                if order != NULL:
+                    if i + 16 < n:
+                        PREFETCH(self.values + order[row + 16] * self.n_targets)
+                    row = order[row]
+            y[k] = target_of(self, row, c)
+            if self.weight != NULL:
+                weight[k] = self.weight[row]
+            c += 1
+            if c == C:
+                c, i = 0, i + 1
+
+    cdef void add(self, Py_ssize_t start, Py_ssize_t n, const double* value,
+                  double* loss) noexcept nogil:
+        """Add the losses of scores start:start + n to those of their models."""
+        cdef Py_ssize_t column, k, C = self.n_columns
+        cdef double total
+        for column in range(min(C, n)):  # numbers of one column lie C apart
+            total, k = 0.0, column
+            while k < n:
+                total += value[k]
+                k += C
+            loss[self.model[(start + column) % C]] += total
+
+
+cdef class Logistic(Elementwise):
     """log(1 + exp(-yz)), in vector registers; the parameter of the kernel is not used."""
 
-    def __init__(self, y, sample_weight, model_start, column_target, positive, kernel=None,
+    def __init__(self, y, sample_weight, model_start, column_target, positive=None, kernel=None,
                  parameter=0.0):
-        super().__init__(y, sample_weight, model_start, column_target, positive)
+        super().__init__(y, sample_weight, model_start, column_target, positive, kernel, parameter)
         self.loops = vector_loops()
         self.deferred = True
 
@@ -267,7 +322,7 @@ cdef class Logistic(Slopes):
                     const double* margin, double* loss) except -1 nogil:
         cdef Py_ssize_t start, size, k, row, C = self.n_columns
         cdef double[BLOCK] slope, value
-        for start in range(0, n * C, 64):  # BLOCK, which must be a number here
+        for start in range(0, n * C, 64):
             size = min(<Py_ssize_t> BLOCK, n * C - start)
             self.loops.logistic(margin + start, size, slope, value)
             if self.weight != NULL:
@@ -277,48 +332,15 @@ cdef class Logistic(Slopes):
             self.add(start, size, value, loss)
         return 0
 
-    cdef void add(self, Py_ssize_t start, Py_ssize_t n, const double* value,
-                  double* loss) noexcept nogil:
-        """Add values start:start + n of a block, row after row, to the losses of their models."""
-        cdef Py_ssize_t column, k, C = self.n_columns
-        cdef double total
-        for column in range(min(C, n)):  # numbers of one column lie C apart
-            total, k = 0.0, column
-            while k < n:
-                total += value[k]
-                k += C
-            loss[self.model[(start + column) % C]] += total
-
-    cdef int compute(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
-                     const double* Z, double* D, double* loss) except -1 nogil:
-        cdef Py_ssize_t start, size, k, c, i, row = 0, C = self.n_columns
-        cdef double[BLOCK] side, margin, weight, slope, value
-        i = c = 0
-        for start in range(0, n * C, 64):  # BLOCK, which must be a number here
-            size = min(<Py_ssize_t> BLOCK, n * C - start)
-            for k in range(size):
-                if c == 0 or k == 0:
-                    row = first + i
-                    if order != NULL:
-                        if i + 16 < n:
-                            PREFETCH(self.values + order[row + 16] * self.n_targets)
-                        row = order[row]
-                side[k] = target_of(self, row, c)
-                margin[k] = side[k] * Z[start + k]
-                if self.weight != NULL:
-                    weight[k] = self.weight[row]
-                c += 1
-                if c == C:
-                    c, i = 0, i + 1
-            self.loops.logistic(margin, size, slope, value)
-            if self.weight != NULL:
-                for k in range(size):
-                    slope[k] *= weight[k]
-                    value[k] *= weight[k]
-            for k in range(size):
-                D[start + k] = side[k] * slope[k]
-            self.add(start, size, value, loss)
-        return 0
+    cdef void block(self, Py_ssize_t n, const double* y, const double* z, double* slope,
+                    double* value) noexcept nogil:
+        cdef Py_ssize_t k
+        cdef double[BLOCK] margin
+        for k in range(n):
+            margin[k] = y[k] * z[k]
+        self.loops.logistic(margin, n, slope, value)
+        for k in range(n):
+            slope[k] *= y[k]
 
 
 cdef class Softmax(Slopes):

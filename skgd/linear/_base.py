@@ -39,7 +39,7 @@ from ..penalties import ElasticNet, Penalty
 from ..problem import Problem
 from ..schedules import Constant, Schedule
 from ..stopping import NoProgress, Suboptimality, ValidationScore
-from ..suboptimality import BENT, far_from_parabola, newton_gap, over_kinks
+from ..suboptimality import KINKED, doubt, newton_gap, over_kinks
 from ..train import (
     Found,
     Part,
@@ -395,10 +395,10 @@ class BaseGD(Parametrized):
             _, objective = smooth.gradient(state.result, n_threads)
             if problem.kinks:
                 planned = replace(problem, reach=state.reach_before)
-                gap = BENT * gap + over_kinks(planned, state.result)
-            elif far_from_parabola(before - objective, foreseen):
-                gap *= BENT
-            return gap, objective, 0
+                gap = KINKED * gap + over_kinks(planned, state.result)
+            elif foreseen > 0:
+                gap *= doubt(before - objective, foreseen)
+            return gap + max(objective - before, 0.0), objective, 0
 
         known = recipe.knows_gap
         rules.insert(

@@ -25,7 +25,8 @@ class Recovering(Optimizer):
     def start(self, name, w):
         if name in self.slots:
             return np.zeros_like(w)
-        unknown = {"objective": np.nan, "reference": np.nan, "slack": 0.0, "gap": np.inf}
+        unknown = {"objective": np.nan, "reference": np.nan, "slack": 0.0}
+        unknown |= {"descent": np.inf, "gap": np.inf}
         return np.full((), unknown.get(name, 1.0))
 
     def risen(self, objective, slots):
