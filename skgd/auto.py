@@ -9,11 +9,11 @@ a rate                that rate exactly; plain SGD, batches of min(256, n), no m
 an optimizer only     that rule; its own rate, else one from the curvature (SGD) or its default
                       rate times the spread of the targets
 a batch size only     Adam in standardised coordinates, rate falling as 1/sqrt(t)
-nothing               full batch: up to 1000 columns, with 5 times as many rows, accelerated
-                      descent in whitened coordinates, or Newton steps in them where a loss has
-                      kinks or a penalty thresholds or bounds; else Newton steps by conjugate
-                      gradients for smooth objectives; else accelerated descent in standardised
-                      coordinates. A loss with kinks is averaged over a falling distance
+nothing               full batch: up to 1000 columns accelerated descent in whitened
+                      coordinates, or Newton steps in them where a loss has kinks or a penalty
+                      thresholds or bounds; else Newton steps by conjugate gradients for smooth
+                      objectives; else accelerated descent in standardised coordinates. A loss
+                      with kinks is averaged over a falling distance
 nothing, a stream     from the second, different chunk of `partial_fit` on: Adam as above
 ====================  ===============================================================
 
@@ -150,7 +150,7 @@ def recipe_for(
     recipe = Recipe(rule, schedule, size, shuffle, average_start, metric, n_threads, average_decay)
     if full:
         recipe.renewal, recipe.bend = renewal, bend
-        recipe.reach = problem.spread if kinks else 0.0
+        recipe.reach = problem.spread if kinks and problem.start[1] > 0 else 0.0
         recipe.curved = isinstance(metric, Whitened) and not kinks
         recipe.curved &= renewal is not None or isinstance(problem.loss, SquaredError)
     if schedule is None:

@@ -437,8 +437,12 @@ def look_around(problem, recipe, state, gradient, objective, tol=None):
             found.metric = anew(problem, recipe, state, found)
     if recipe.knows_gap and not risen:
         enough = (tol or 0.0) * max(problem.start[1] - objective, 0.0)
-        see = plan_step if recipe.optimizer.plans else foresee
-        see(problem, recipe, state, gradient, enough, found)
+        if isinstance(state.metric, Whitened):
+            foresee(problem, recipe, state, gradient, enough, found)
+        else:
+            found.step, found.descent, found.gap = newton_step(
+                problem, state.parameters, gradient, state.metric, enough, recipe.n_threads
+            )
     return found
 
 
@@ -450,49 +454,42 @@ def anew(problem, recipe, state, found):
 
 
 def foresee(problem, recipe, state, gradient, enough, found):
-    """Find how far a step in coordinates of the curvature leads down, and what is left."""
-    parabola(problem, recipe, found.metric or state.metric, gradient, found)
+    """Find the step in coordinates of the curvature, how far it leads down, and what is left."""
+    look = partial(newton if recipe.optimizer.plans else parabola, problem, recipe, state, gradient)
+    found.step, found.descent, found.gap = look(found.metric or state.metric)
+    if state.reach:
+        above = mean_above(found.metric or state.metric, state.reach)
+        state.slots["slack"][:, 0] = above
+        if found.descent <= above:
+            found.reach = recipe.less_reach(state.reach)
+        return
     if found.gap > enough or recipe.renewal is None:
         return
     if found.metric is None and state.renewed < state.t:
         found.metric = anew(problem, recipe, state, found)
-        parabola(problem, recipe, found.metric or state.metric, gradient, found)
+        found.step, found.descent, found.gap = look(found.metric or state.metric)
     if problem.flat and found.gap <= enough:
         # the curvature lent to rows on flat parts hides how far they can go
         bare = recipe.renewal.metric(problem, state.parameters, NUDGE * problem.spread)
-        alone = Found()
-        parabola(problem, recipe, bare or found.metric or state.metric, gradient, alone)
-        found.gap = max(found.gap, alone.gap)
-        if alone.gap > enough and found.caution <= LEAST_CAUTION:
-            found.metric, found.descent = bare, alone.descent
+        step, descent, gap = look(bare or found.metric or state.metric)
+        if gap > enough and found.caution <= LEAST_CAUTION:
+            found.metric, found.step, found.descent = bare, step, descent
+        found.gap = max(found.gap, gap)
 
 
-def parabola(problem, recipe, metric, gradient, found):
-    """The descent of a step and the gap, where the metric is of the curvature."""
+def newton(problem, recipe, state, gradient, metric):
+    """(Newton's step, its descent, the gap)."""
+    step, descent = proximal_step(problem, state.parameters, gradient, metric, recipe.bend)
+    return step, descent, bound(2.0 * descent, 0.0)
+
+
+def parabola(problem, recipe, state, gradient, metric):
+    """(None, the descent of a gradient step, the gap)."""
     rate = recipe.schedule.base_rate
     pulled = gradient.copy()
     metric.pull(*problem.columns(pulled).split(pulled))
     square = pulled @ pulled
-    found.descent = rate * (1.0 - 0.5 * rate * recipe.bend) * square
-    found.gap = bound(square / recipe.bend, 0.0)
-
-
-def plan_step(problem, recipe, state, gradient, enough, found):
-    """Find Newton's step."""
-    metric = found.metric or state.metric
-    if isinstance(metric, Whitened):
-        found.step, found.descent = proximal_step(
-            problem, state.parameters, gradient, metric, recipe.bend
-        )
-        found.gap = bound(2.0 * found.descent, 0.0)
-        above = mean_above(metric, state.reach)
-        state.slots["slack"][:, 0] = above
-        if state.reach and found.descent <= above:
-            found.reach = recipe.less_reach(state.reach)
-    else:
-        found.step, found.descent, found.gap = newton_step(
-            problem, state.parameters, gradient, metric, enough, recipe.n_threads
-        )
+    return None, rate * (1.0 - 0.5 * rate * recipe.bend) * square, bound(square / recipe.bend, 0.0)
 
 
 def has_risen(recipe, state, objective):

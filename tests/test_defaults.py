@@ -35,13 +35,25 @@ CASES = [
     ("multinomial", "wine"),
     ("log_loss", "rare"),
     ("squared_error", "rare"),
+    *[(loss, "few") for loss in ["log_loss", "squared_hinge", "modified_huber", "hinge"]],
+    *[(loss, "few") for loss in ["squared_error", "huber", "poisson"]],
+    *[(loss, "alike") for loss in ["log_loss", "squared_error", "huber", "quantile"]],
 ]
 cases = pytest.mark.parametrize(("loss", "name"), CASES)
 
 
 @cache
 def rows(name):
-    """(X in raw units, y): "rare" has columns of very many units, most of them rarely not zero."""
+    """(X in raw units, y): "rare" has columns of very many units, most of them rarely not zero;
+    "few" has fewer rows than columns, with heavy tails; columns of "alike" differ by 1e-3."""
+    rng = np.random.default_rng(0)
+    if name in ("few", "alike"):
+        n, d = (60, 90) if name == "few" else (800, 30)
+        X = rng.normal(size=(n, d))
+        X = X**3 if name == "few" else X[:, :1] + 1e-3 * X
+        y = np.sum(X[:, :5] - X[:, 5:10], axis=1)
+        y = 10.0 * (y / y.std() + rng.normal(size=n))
+        return (X + 10) * 10.0 ** rng.uniform(-2, 2, d), y - y.min()
     if name != "rare":
         load = {"cancer": load_breast_cancer, "diabetes": load_diabetes, "wine": load_wine}[name]
         return load(return_X_y=True, **({"scaled": False} if name == "diabetes" else {}))
@@ -57,7 +69,7 @@ class Reference:
     def __init__(self, loss, name, alpha, fit_intercept):
         self.X, y = rows(name)
         if loss in TWO_CLASSES:
-            y = np.where(y > np.median(y) if name == "rare" else y == 1, 1.0, -1.0)
+            y = np.where(y == 1 if name == "cancer" else y > np.median(y), 1.0, -1.0)
         self.y, self.alpha, self.fit_intercept = y, alpha, fit_intercept
         self.loss = Multinomial() if loss == "multinomial" else Loss.registry[loss]()
         self.n_columns = len(np.unique(y)) if loss == "multinomial" else 1
@@ -314,6 +326,13 @@ def test_separable_classes_without_a_penalty_end_with_a_sentence(loss):
     assert model.score(X, y) == 1
     assert model.n_iter_ < 50
     assert re.match("the objective is|no further progress", model.stop_reason_)
+
+
+def test_targets_within_epsilon_of_each_other_leave_nothing_to_gain():
+    X, y = rows("diabetes")
+    model = GDRegressor("epsilon_insensitive", random_state=0).fit(X, 1e-4 * y)
+    assert model.n_iter_ < 10
+    np.testing.assert_allclose(model.coef_, 0.0, atol=1e-12)
 
 
 @pytest.mark.parametrize("load", [load_breast_cancer, load_wine])

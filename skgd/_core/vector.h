@@ -3,7 +3,8 @@
  * Convention: parameters, scores and gradients are double; rows of X are float or double; a
  * table of function pointers is picked once, at import, by what the processor can do. The
  * loops themselves are plain C: vector_loops.h (parameters; rule_loops.h and lazy_loops.h are
- * parts of it), dense_loops.h and statistic_loops.h (dense rows) and sparse_loops.h (CSR rows) are included here for each instruction set.
+ * parts of it), dense_loops.h and statistic_loops.h (dense rows) and sparse_loops.h (CSR rows) are
+ * included here for each instruction set.
  */
 #ifndef SKGD_VECTOR_H
 #define SKGD_VECTOR_H
