@@ -9,7 +9,7 @@ import numpy as np
 from ._core import epoch as core
 from ._core import proxes, slopes
 from ._core.columns import Columns
-from .losses import Loss
+from .losses import Loss, SquaredError
 from .penalties import Penalty
 
 LEAST_WORK = 1_000_000  # products of an epoch, about a millisecond
@@ -236,9 +236,13 @@ class Problem:
 
     def curvature(self, flat):
         """Slopes that make `gradient` the product of the Hessian at `flat` with a direction."""
-        bends = core.scores(self.rows, self.columns(flat), self.order())
         y, h = self.of_kept(self.y), NUDGE * self.spread
-        for first in range(0, len(bends), BLOCK):
+        parabola = isinstance(self.loss, SquaredError)
+        if parabola:
+            bends = np.ones((self.n_rows, self.n_columns))
+        else:
+            bends = core.scores(self.rows, self.columns(flat), self.order())
+        for first in range(0, 0 if parabola else len(bends), BLOCK):
             z, part = bends[first : first + BLOCK], y[first : first + BLOCK]
             if self.loss.rowwise:
                 z[...] = self.loss.predict_proba(z)

@@ -86,8 +86,9 @@ def newton_gap(problem, flat, metric, enough=None, n_threads=1, most_curved=np.i
     return gap, objective, n_products + 1
 
 
-def newton_step(problem, flat, gradient, metric, enough, n_threads=1):
-    """Newton's step by conjugate gradients, and an estimate of F - F* before it.
+def newton_step(problem, flat, gradient, metric, gained_before, tol, n_threads=1):
+    """Newton's step by conjugate gradients, and an estimate of F - F*: before it, or after it where
+    F is a parabola.
 
     Parameters
     ----------
@@ -97,8 +98,10 @@ def newton_step(problem, flat, gradient, metric, enough, n_threads=1):
         The parameters, and the gradient there.
     metric : Metric
         Standardised coordinates.
-    enough : float
-        Where no more than this seems to be left, it is found out.
+    gained_before : float
+        By how much F fell since the start of the fit.
+    tol : float
+        Where no more than this share of what is gained seems to be left, it is found out.
     n_threads : int
 
     Returns
@@ -110,16 +113,25 @@ def newton_step(problem, flat, gradient, metric, enough, n_threads=1):
     """
     inside = Coordinates(problem, flat, metric)
     curvature = problem.curvature(flat)
+    exact = isinstance(problem.loss, SquaredError)
 
     def product(direction):
         return inside.pulled(problem.gradient(inside.left(direction), n_threads, curvature)[0])
 
     def done(n_products, gained, missing, shrunk):
-        known = bound(gained, 0.0) > enough or bound(gained, missing) <= enough
+        if exact:
+            return shrunk <= FORCING and left(gained, missing) <= tol * (gained_before + gained / 2)
+        enough = tol * gained_before
+        known = left(gained, 0.0) > enough or left(gained, missing) <= enough
         return shrunk <= (FORCING if known else FORCING_AT_END)
 
-    step, gained, missing, _ = conjugate_gradients(product, inside.pulled(gradient.copy()), done)
-    return inside.left(step), 0.5 * gained, bound(gained, missing)
+    def left(gained, missing):
+        return bound(0.0 if exact else gained, missing)
+
+    step, gained, missing, _ = conjugate_gradients(
+        product, inside.pulled(gradient.copy()), done, 0.0 if exact else ENOUGH
+    )
+    return inside.left(step), 0.5 * gained, left(gained, missing)
 
 
 def proximal_step(problem, flat, gradient, metric, bend):
@@ -273,7 +285,7 @@ def bound(gained, missing):
     return 0.5 * SAFETY * (gained + missing)
 
 
-def conjugate_gradients(product, gradient, done):
+def conjugate_gradients(product, gradient, done, least=ENOUGH):
     """Minimise the parabola with a gradient and a Hessian.
 
     Parameters
@@ -284,6 +296,8 @@ def conjugate_gradients(product, gradient, done):
     done : callable
         Told the products so far, twice the descent, twice what may be missing of it, and the
         size of the residual as a share of the first, says whether to stop.
+    least : float
+        After five products in a row that add less than this share nothing counts as missing.
 
     Returns
     -------
@@ -314,7 +328,7 @@ def conjugate_gradients(product, gradient, done):
         if done(k + 1, gained, missing, np.sqrt(rr / first)):
             break
         previous, missing = added, 0.0
-        small = small + 1 if added < ENOUGH * gained else 0
+        small = small + 1 if added < least * gained else 0
         if small == 5 or rr == 0:
             break
         p = r + rr / before * p

@@ -436,12 +436,12 @@ def look_around(problem, recipe, state, gradient, objective, tol=None):
         if renewal.due(state, risen):
             found.metric = anew(problem, recipe, state, found)
     if recipe.knows_gap and not risen:
-        enough = (tol or 0.0) * max(problem.start[1] - objective, 0.0)
+        gained, tol = max(problem.start[1] - objective, 0.0), tol or 0.0
         if isinstance(state.metric, Whitened):
-            foresee(problem, recipe, state, gradient, enough, found)
+            foresee(problem, recipe, state, gradient, tol * gained, found)
         else:
             found.step, found.descent, found.gap = newton_step(
-                problem, state.parameters, gradient, state.metric, enough, recipe.n_threads
+                problem, state.parameters, gradient, state.metric, gained, tol, recipe.n_threads
             )
     return found
 

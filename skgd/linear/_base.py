@@ -389,7 +389,7 @@ class BaseGD(Parametrized):
             gap, before, foreseen = (
                 state.slots[name][0, 0] for name in ("gap", "reference", "descent")
             )
-            if enough is not None and gap > enough:
+            if enough is not None and gap > enough + self.tol * max(foreseen, 0.0):
                 return gap, before, 0
             smooth = replace(problem, reach=state.reach)
             _, objective = smooth.gradient(state.result, n_threads)
