@@ -126,5 +126,5 @@ class Objective:
         gram -= np.outer(shift, shift)
         bend = {"log_loss": 0.25, "poisson": self.share @ self.y}.get(self.loss, 1.0)
         matrix = bend * gram + np.diag(penalty)
-        matrix[np.diag_indices(self.d)] += 1e-12 * np.trace(matrix) / self.d
+        matrix[np.diag_indices(self.d)] += 1e-9 * np.trace(matrix) / self.d
         return cholesky(matrix, lower=True)

@@ -24,6 +24,7 @@ SAFETY = 3.0  # where a loss has an exponential tail the decrement is half the g
 LEAST_PRODUCTS, LEAST_WHITENED = 4, 2
 LEAST_TAIL = 10.0
 OFF = 0.25, 0.4  # a descent from what a parabola foresees, as a share of it
+SLOW = 0.1, 0.3  # what a step leaves, as a share of what was left before it
 BENT, KINKED = 4.0, 10.0
 FLAT = 1e-6
 FORCING, FORCING_AT_END = 0.25, 1e-4
@@ -275,9 +276,12 @@ class Coordinates:
         return step
 
 
-def doubt(descent, foreseen):
-    """How many times as much may be left as a parabola says, if the objective fell otherwise."""
-    return float(np.interp(abs(descent / foreseen - 1.0), OFF, (1.0, BENT)))
+def doubt(descent, foreseen, fell=0.0):
+    """How many times as much may be left as a parabola says: more if the objective fell otherwise,
+    or if the last step hardly lowered what is left."""
+    off = np.interp(abs(descent / foreseen - 1.0), OFF, (0.0, 1.0))
+    slow = np.interp(fell, SLOW, (0.0, 1.0))
+    return float(BENT ** max(off, slow))
 
 
 def bound(gained, missing):

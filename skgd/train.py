@@ -511,6 +511,8 @@ def take_in(recipe, part, state, found):
     if recipe.optimizer.recovers:
         state.slots["objective"][:, 0] = found.objective
     if not np.isnan(found.gap):
+        before = state.slots["gap"][0, 0] if isinstance(state.metric, Whitened) else np.inf
+        state.slots["fell"][:, 0] = found.gap / before if before > 0 else 0.0
         state.slots["descent"][:, 0], state.slots["gap"][:, 0] = found.descent, found.gap
     if found.step is not None:
         state.slots["direction"][...] = found.step

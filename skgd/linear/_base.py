@@ -386,8 +386,8 @@ class BaseGD(Parametrized):
 
         def known_gap(enough):
             """What the last step has shown, if it did not lead up."""
-            gap, before, foreseen = (
-                state.slots[name][0, 0] for name in ("gap", "reference", "descent")
+            gap, before, foreseen, fell = (
+                state.slots[name][0, 0] for name in ("gap", "reference", "descent", "fell")
             )
             if enough is not None and gap > enough + self.tol * max(foreseen, 0.0):
                 return gap, before, 0
@@ -396,8 +396,8 @@ class BaseGD(Parametrized):
             if problem.kinks:
                 planned = replace(problem, reach=state.reach_before)
                 gap = KINKED * gap + over_kinks(planned, state.result)
-            elif foreseen > 0:
-                gap *= doubt(before - objective, foreseen)
+            elif foreseen > 0 and enough is not None:
+                gap *= doubt(before - objective, foreseen, fell)
             return gap + max(objective - before, 0.0), objective, 0
 
         known = recipe.knows_gap

@@ -14,19 +14,20 @@ class Recovering(Optimizer):
     A training loop writes the objective where the gradient is taken to the scalar `objective`
     of the first array; `reference` is the one of the last step, `point` and `gradient` are
     where that began and the gradient there. A rise by no more than `slack` is none. To `descent` it
-    writes how far a parabola falls along the step, and to `gap` how far F was from its least.
+    writes how far a parabola falls along the step, to `gap` how far F was from its least, and to
+    `fell` that as a share of what it was a step before.
     """
 
     slots = ("point", "gradient")
     linear = True
-    scalars = ("objective", "reference", "slack", "descent", "gap")
+    scalars = ("objective", "reference", "slack", "descent", "gap", "fell")
     recovers = True
 
     def start(self, name, w):
         if name in self.slots:
             return np.zeros_like(w)
         unknown = {"objective": np.nan, "reference": np.nan, "slack": 0.0}
-        unknown |= {"descent": np.inf, "gap": np.inf}
+        unknown |= {"descent": np.inf, "gap": np.inf, "fell": 0.0}
         return np.full((), unknown.get(name, 1.0))
 
     def risen(self, objective, slots):
