@@ -68,7 +68,7 @@ def resolve(spec, family):
         if spec not in family.registry:
             raise ValueError(
                 f"got {family.__name__.lower()} {spec!r}, expected one of "
-                f"{sorted(family.registry)} or a {family.__name__} object"
+                f"{sorted(family.registry)} or an instance of {family.__name__}"
             )
         return family.registry[spec]()
     if isinstance(spec, family):
@@ -76,7 +76,7 @@ def resolve(spec, family):
     raise TypeError(
         f"got {spec!r} of type {type(spec).__name__}, expected the name of a "
         f"{family.__name__.lower()} ({', '.join(sorted(family.registry))}) "
-        f"or a {family.__name__} object"
+        f"or an instance of {family.__name__}"
     )
 
 

@@ -323,7 +323,7 @@ class BaseGD(Parametrized):
         session.size = watch.size
         begun = state.parameters.copy(), copy.deepcopy(state.generator)
         history = {name: [] for name in HISTORY}
-        best_score, best, reason = -np.inf, None, None
+        best_score, best, lowest, reason = -np.inf, None, None, None
         quiet, own = np.errstate(over="ignore", invalid="ignore"), blas_threads(recipe.n_threads)
         with held_interrupt() as interrupt, quiet, own:
             rules = self._stopping_rules(problem, X, session, start) if stop else []
@@ -338,6 +338,8 @@ class BaseGD(Parametrized):
                     score = history["validation_score"][-1] = scorer(state.result)
                     if self.early_stopping and score > best_score:
                         best_score, best = score, state.result.copy()
+                if recipe.reach and record.objective <= min(history["objective"]):
+                    lowest = state.slots.get("point", state.parameters).copy()
                 if self.verbose:
                     self._print_epoch(history)
                 reason = self._reason(rules, history, recipe, state)
@@ -351,6 +353,9 @@ class BaseGD(Parametrized):
         if best is None and rules and recipe.optimizer.recovers:
             seen = history["suboptimality"][-1] <= self.tol  # the last step was looked at
             best = None if seen else last_but_one(problem, state, recipe)
+            if recipe.reach and recipe.optimizer.plans and not seen:  # steps may lead up a little
+                _, objective = problem.gradient(state.parameters, recipe.n_threads)
+                best = lowest if objective > min(history["objective"]) else best
         session.shown = state.result if best is None else best
         self._session = session
         self._set_fitted(problem, X, session, history, reason or f"max_iter={n_epochs} epochs")
