@@ -12,12 +12,10 @@ import argparse
 
 import _harness  # noqa: F401, first, so that the thread counts hold
 
-import time
-import warnings
-
 import numpy as np
 import scipy.sparse as sp
 from _optimum import Objective
+from defaults import fitted
 
 from skgd import GDClassifier, GDRegressor
 
@@ -70,7 +68,7 @@ def target(loss, X, rng):
 
 
 def one(seed, tol):
-    """(loss, kind, rows, columns, left to gain, epochs, seconds, warned) of a table."""
+    """(loss, kind, rows, columns, left to gain, epochs, warned) of a table."""
     rng = np.random.default_rng(seed)
     loss = str(rng.choice(LOSSES))
     kind, X = table(rng)
@@ -83,16 +81,12 @@ def one(seed, tol):
     alpha, fit_intercept = float(rng.choice([1e-2, 1e-4, 1e-6])), bool(rng.random() < 0.8)
     name, made = ("log_loss", GDClassifier) if "classes" in loss else (loss, GDRegressor)
     model = made(name, alpha=alpha, fit_intercept=fit_intercept, tol=tol, random_state=0)
-    begun = time.process_time()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        model.fit(X, y, sample_weight=weight)
-    seconds = time.process_time() - begun
+    model, _, caught = fitted(model, X, y, weight)
     objective = Objective(name, X, y, weight, alpha=alpha, fit_intercept=fit_intercept)
     start, best = objective.start(), objective.optimum()
     left = objective.value(model.coef_, model.intercept_) - best
     left /= max(start - best, 1e-9 * abs(best))  # no solver has more digits
-    return loss, kind, *X.shape, left, model.n_iter_, seconds, bool(caught)
+    return loss, kind, *X.shape, left, model.n_iter_, bool(caught)
 
 
 def main():
@@ -111,7 +105,7 @@ def main():
             continue
         left, epochs = np.array([row[4] for row in own]), [row[5] for row in own]
         print(
-            f"| {loss} | {len(own)} | {np.sum(left > options.tol)} | {sum(row[7] for row in own)} "
+            f"| {loss} | {len(own)} | {np.sum(left > options.tol)} | {sum(row[6] for row in own)} "
             f"| {left.max():.1e} | {np.median(left):.1e} | {np.median(epochs):.0f}, {max(epochs)} |"
         )
     for seed, row in zip(seeds, found, strict=True):

@@ -134,7 +134,7 @@ def recipe_for(
     metric = metric_of(problem, X, precondition, bend, with_prox=full)
     renewal = Renewal.of(problem, X, metric, bend) if full else None
     if full:
-        free = unconstrained(problem)
+        free = problem.unconstrained
         if isinstance(metric, Whitened):
             newton = not free or (kinks and renewal is not None)
         else:
@@ -191,14 +191,6 @@ def named_rule_schedule(problem, X, recipe):
     return Constant((1.0 - rule.momentum) / bound)
 
 
-def unconstrained(problem):
-    """Whether the penalty is smooth, so that there is no proximal step."""
-    strengths = problem.strengths()
-    if strengths is None:
-        return problem.penalty.smooth and not problem.positive
-    return np.array_equal(strengths[1:], [0.0, -np.inf, np.inf])
-
-
 def can_whiten(problem):
     """Whether correlations are cheap to take, and the curvature of the penalty is known."""
     return problem.rows.n_features < MOST_WHITENED and problem.strengths() is not None
@@ -222,7 +214,7 @@ def metric_of(problem, X, precondition, bend, with_prox=False):
     diagonal = Metric.diagonal(X, weight, problem.fit_intercept, ridge)
     if precondition == "diagonal":
         return diagonal
-    if not (unconstrained(problem) or (with_prox and problem.strengths() is not None)):
+    if not (problem.unconstrained or (with_prox and problem.strengths() is not None)):
         raise ValueError(
             f"got precondition='whiten' with penalty={problem.penalty!r}"
             f"{' and positive=True' if problem.positive else ''}, expected one without kinks or "

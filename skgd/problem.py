@@ -134,6 +134,14 @@ class Problem:
         lower = max(lower, 0.0) if self.positive else lower
         return np.array([self.alpha * l2, self.alpha * l1, lower, upper])
 
+    @property
+    def unconstrained(self):
+        """Whether the penalty is smooth, so that there is no proximal step."""
+        strengths = self.strengths()
+        if strengths is None:
+            return self.penalty.smooth and not self.positive
+        return np.array_equal(strengths[1:], [0.0, -np.inf, np.inf])
+
     def prox(self):
         strengths = self.strengths()
         if strengths is None:
@@ -236,23 +244,28 @@ class Problem:
 
     def curvature(self, flat):
         """Slopes that make `gradient` the product of the Hessian at `flat` with a direction."""
-        y, h = self.of_kept(self.y), NUDGE * self.spread
-        parabola = isinstance(self.loss, SquaredError)
-        if parabola:
+        if isinstance(self.loss, SquaredError):
             bends = np.ones((self.n_rows, self.n_columns))
         else:
-            bends = core.scores(self.rows, self.columns(flat), self.order())
-        for first in range(0, 0 if parabola else len(bends), BLOCK):
+            bends = self.bends(flat)
+        target = self.column_target()
+        return slopes.Curvature(
+            self.y, self.sample_weight, [0, len(target)], target, bends, self.loss.rowwise
+        )
+
+    def bends(self, flat):
+        """Second derivatives of the loss in each score of the rows at `flat`; of a softmax the
+        probabilities, which give them."""
+        bends = core.scores(self.rows, self.columns(flat), self.order())
+        y, h = self.of_kept(self.y), NUDGE * self.spread
+        for first in range(0, len(bends), BLOCK):
             z, part = bends[first : first + BLOCK], y[first : first + BLOCK]
             if self.loss.rowwise:
                 z[...] = self.loss.predict_proba(z)
                 continue
             for c, score in enumerate(z.T):
                 score[...] = second_derivative(self.loss, self.target_in(c, part), score, h)
-        target = self.column_target()
-        return slopes.Curvature(
-            self.y, self.sample_weight, [0, len(target)], target, bends, self.loss.rowwise
-        )
+        return bends
 
 
 def enough_for_threads(problem):

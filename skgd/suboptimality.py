@@ -153,11 +153,11 @@ def proximal_step(problem, flat, gradient, metric, bend):
     descent : float
         By how much the parabola with the thresholds falls.
     """
-    _, l1, lower, upper = problem.strengths()
-    if l1 == 0 and np.isneginf(lower) and np.isposinf(upper):
+    if problem.unconstrained:
         inside = Coordinates(problem, flat, metric)
         down = inside.pulled(gradient.copy()) / (CAUTION * bend)
         return inside.left(-down), 0.5 * CAUTION * bend * float(down @ down)
+    _, l1, lower, upper = problem.strengths()
     n_columns, scale = problem.n_columns, metric.scale
     none = np.zeros(n_columns)
     inside = Coordinates(problem, flat, Metric(scale, metric.shift))

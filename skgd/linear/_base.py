@@ -31,7 +31,6 @@ from ..auto import (
     metric_of,
     recipe_for,
     stream_recipe,
-    unconstrained,
 )
 from ..losses import Perceptron
 from ..optimizers import Optimizer
@@ -338,8 +337,9 @@ class BaseGD(Parametrized):
                     score = history["validation_score"][-1] = scorer(state.result)
                     if self.early_stopping and score > best_score:
                         best_score, best = score, state.result.copy()
-                if recipe.reach and record.objective <= min(history["objective"]):
-                    lowest = state.slots.get("point", state.parameters).copy()
+                astray = recipe.reach and recipe.optimizer.plans  # steps may lead up a little
+                if astray and record.objective <= min(history["objective"]):
+                    lowest = state.slots["point"].copy()
                 if self.verbose:
                     self._print_epoch(history)
                 reason = self._reason(rules, history, recipe, state)
@@ -352,10 +352,8 @@ class BaseGD(Parametrized):
             raise divergence_error(problem, recipe, watch, begun, state.epoch, record.learning_rate)
         if best is None and rules and recipe.optimizer.recovers:
             seen = history["suboptimality"][-1] <= self.tol  # the last step was looked at
-            best = None if seen else last_but_one(problem, state, recipe)
-            if recipe.reach and recipe.optimizer.plans and not seen:  # steps may lead up a little
-                _, objective = problem.gradient(state.parameters, recipe.n_threads)
-                best = lowest if objective > min(history["objective"]) else best
+            if not seen:
+                best = better_than_last(problem, state, recipe, lowest, min(history["objective"]))
         session.shown = state.result if best is None else best
         self._session = session
         self._set_fitted(problem, X, session, history, reason or f"max_iter={n_epochs} epochs")
@@ -375,7 +373,7 @@ class BaseGD(Parametrized):
         state, n_threads = session.state, recipe.n_threads
         fallback = None
         if recipe.metric is None:
-            name = "whiten" if can_whiten(problem) and unconstrained(problem) else "diagonal"
+            name = "whiten" if can_whiten(problem) and problem.unconstrained else "diagonal"
             fallback = metric_of(problem, X, name, bend_at_start(problem))
         most_curved = np.inf
         if session.own and not recipe.reach:
@@ -808,9 +806,12 @@ def kept_rows(weight):
     return kept
 
 
-def last_but_one(problem, state, recipe):
-    """The parameters before the last step, if it was too long, else None."""
+def better_than_last(problem, state, recipe, lowest, least):
+    """Parameters that are better than those after the last step, or None: the lowest, of objective
+    `least`, where they were kept; else those before that step, if it was too long."""
     _, objective = problem.gradient(state.parameters, recipe.n_threads)
+    if lowest is not None and objective > least:
+        return lowest
     if not has_risen(recipe, state, objective):
         return None
     before = state.slots["point"].copy()
