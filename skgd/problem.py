@@ -190,7 +190,7 @@ class Problem:
     @cached_property
     def kinks(self):
         """Whether slopes jump, or turn within a small part of the spread of the scores."""
-        if self.loss.rowwise:
+        if self.loss.rowwise or isinstance(self.loss, SquaredError):
             return False
         most = self.loss.curvature
         sharp = most is not None and self.jump / (2.0 * self.spread) < SHARP * most

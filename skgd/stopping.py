@@ -6,6 +6,8 @@ estimators. A rule may keep count of what it has seen, so make a new one for eac
 
 import numpy as np
 
+SLOWER = 1.5  # than a curve promises
+
 
 class Suboptimality:
     """Stop when the estimated (F - F*) / (F0 - F*) is at most tol.
@@ -16,9 +18,9 @@ class Suboptimality:
     start : float
         F0, the objective at zero weights and the best intercept.
     estimate : callable
-        Returns an estimate of F - F* now, F now, and how many passes over the data that took,
-        when told what gap is enough. It is asked only when the loss curve has flattened, and
-        more seldom the more it takes.
+        Returns an estimate of F - F* now, F now, how many times as much may be left, and how
+        many passes over the data that took, when told what gap is enough. It is asked only when
+        the loss curve has flattened, and more seldom the more it takes.
     free : bool
         Whether an estimate costs nothing, so that it is asked for after each epoch.
     size : float
@@ -34,7 +36,7 @@ class Suboptimality:
     def __init__(self, tol, start, estimate, free=False, size=0.0):
         self.tol, self.start, self.estimate = tol, start, estimate
         self.free, self.size = free, size
-        self.next_look = 3
+        self.next_look, self.doubted = 3, False
         self.latest = np.nan
 
     def __call__(self, history):
@@ -47,6 +49,8 @@ class Suboptimality:
             curve[-1 - min(max(1, k // 5), k - 1)] - curve[-1]
         )  # what is left is hardly less than this
         if lately > self.tol * gained > 0 and not self.free:
+            return None
+        if self.doubted and self.tol * gained < still_to_fall(curve) < np.inf:
             return None
         gap, enough, digits, n_passes = self.look(curve)
         self.next_look = k + max(1, k // 8, n_passes // 2)
@@ -65,14 +69,30 @@ class Suboptimality:
         # an objective has no more digits than this; where the start is the optimum, all count
         digits = max(1e-11 * abs(min(curve)), 1e-25 * self.size)
         most = self.tol / max(1.0 - self.tol, np.finfo(float).tiny)  # of what is gained
-        gap, objective, n_passes = self.estimate(
+        gap, objective, doubtful, n_passes = self.estimate(
             max(most * max(self.start - min(curve), 0.0), digits)
         )
+        self.doubted = doubtful > 1.0
+        if self.doubted:
+            gap = min(doubtful * gap, max(gap, still_to_fall(curve)))
         gap = max(gap, objective - min(curve))  # the optimum is no higher than any epoch
         gained = self.start - objective
         known = np.isfinite(gap)
         self.latest = gap / max(gained + gap, np.finfo(float).tiny) if known else np.nan
         return gap, max(self.tol * (gained + gap), digits), digits, n_passes
+
+
+def still_to_fall(curve):
+    """How far a loss curve will fall yet, on the safe side, as one that falls like a power of the
+    epochs, but no faster than 1 / k^2: from its values at k / 4, k / 2 and k. Infinite where that
+    can't be told."""
+    k = len(curve)
+    quarter, half, whole = (min(curve[: max(1, k // share)]) for share in (4, 2, 1))
+    before, lately = quarter - half, half - whole
+    if k < 8 or not lately < before:
+        return np.inf
+    ratio = max(lately / before, 0.25)
+    return SLOWER * lately * ratio / (1.0 - ratio)
 
 
 class NoProgress:

@@ -11,6 +11,7 @@ E. Stiefel, "Methods of conjugate gradients for solving linear systems", 1952.
 
 import numpy as np
 from scipy.linalg import solve
+from scipy.linalg.lapack import dstebz
 
 from ._core import epoch as core
 from ._core import quadratics
@@ -18,11 +19,11 @@ from .losses import SquaredError
 from .metric import Metric, Whitened
 
 NUDGE = 1e-4
-MOST_PRODUCTS = 100
+MOST_PRODUCTS, MOST_EXACT = 100, 2000
 ENOUGH = 0.002
 SAFETY = 3.0  # where a loss has an exponential tail the decrement is half the gap
 LEAST_PRODUCTS, LEAST_WHITENED = 4, 2
-LEAST_TAIL = 10.0
+LEAST_TAIL, LEAST_POWER, LATELY = 10.0, 0.25, 5
 OFF = 0.25, 0.4  # a descent from what a parabola foresees, as a share of it
 SLOW = 0.1, 0.3  # what a step leaves, as a share of what was left before it
 BENT, KINKED = 4.0, 10.0
@@ -55,6 +56,8 @@ def newton_gap(problem, flat, metric, enough=None, n_threads=1, most_curved=np.i
     gap : float
     objective : float
         F.
+    doubtful : float
+        How many times as much may be left, see `doubt`.
     n_passes : int
         Passes over the data that this took.
     """
@@ -72,7 +75,7 @@ def newton_gap(problem, flat, metric, enough=None, n_threads=1, most_curved=np.i
     r = inside.pulled(residual)
     lowest = 0.5 * (r @ r) / most_curved
     if lowest > too_much:  # no less than this is left
-        return lowest, objective, 1
+        return lowest, objective, 1.0, 1
     least = LEAST_WHITENED if isinstance(metric, Whitened) else LEAST_PRODUCTS
 
     def done(n_products, gained, missing, shrunk):
@@ -80,11 +83,12 @@ def newton_gap(problem, flat, metric, enough=None, n_threads=1, most_curved=np.i
 
     step, gained, missing, n_products = conjugate_gradients(product, r, done)
     gap = bound(gained, missing) * (1.0 if problem.loss.smooth else BENT)
+    doubtful = 1.0
     if gap <= too_much and gained > 0 and not isinstance(problem.loss, SquaredError):
         _, there = problem.gradient(flat + inside.left(step), n_threads)
-        gap *= doubt(objective - there, 0.5 * gained)
+        doubtful = doubt(objective - there, 0.5 * gained)
         n_products += 1
-    return gap, objective, n_products + 1
+    return gap, objective, doubtful, n_products + 1
 
 
 def newton_step(problem, flat, gradient, metric, gained_before, tol, n_threads=1):
@@ -127,10 +131,11 @@ def newton_step(problem, flat, gradient, metric, gained_before, tol, n_threads=1
         return shrunk <= (FORCING if known else FORCING_AT_END)
 
     def left(gained, missing):
-        return bound(0.0 if exact else gained, missing)
+        return 0.5 * missing if exact else bound(gained, missing)
 
+    least, most = (0.0, MOST_EXACT) if exact else (ENOUGH, MOST_PRODUCTS)
     step, gained, missing, _ = conjugate_gradients(
-        product, inside.pulled(gradient.copy()), done, 0.0 if exact else ENOUGH
+        product, inside.pulled(gradient.copy()), done, least, most
     )
     return inside.left(step), 0.5 * gained, left(gained, missing)
 
@@ -289,7 +294,7 @@ def bound(gained, missing):
     return 0.5 * SAFETY * (gained + missing)
 
 
-def conjugate_gradients(product, gradient, done, least=ENOUGH):
+def conjugate_gradients(product, gradient, done, least=ENOUGH, most=MOST_PRODUCTS):
     """Minimise the parabola with a gradient and a Hessian.
 
     Parameters
@@ -302,6 +307,8 @@ def conjugate_gradients(product, gradient, done, least=ENOUGH):
         size of the residual as a share of the first, says whether to stop.
     least : float
         After five products in a row that add less than this share nothing counts as missing.
+    most : int
+        Products.
 
     Returns
     -------
@@ -311,10 +318,10 @@ def conjugate_gradients(product, gradient, done, least=ENOUGH):
     n_products : int
     """
     r = gradient
-    p, step, gained, missing, previous, small = r.copy(), np.zeros_like(r), 0.0, 0.0, np.inf, 0
+    p, step, gained, missing, small = r.copy(), np.zeros_like(r), 0.0, 0.0, 0
     rr = first = r @ r
-    k = -1
-    for k in range(MOST_PRODUCTS if rr > 0 else 0):
+    seen = Seen(rr)
+    for _ in range(most if rr > 0 else 0):
         Hp = product(p)
         curvature = p @ Hp
         if not curvature > 0:
@@ -327,16 +334,64 @@ def conjugate_gradients(product, gradient, done, least=ENOUGH):
         gained += added
         r = r - length * Hp
         rr, before = r @ r, rr
-        # were the next additions to fall as slowly as 1 / k^2
-        missing = max(LEAST_TAIL, 4.0 * k) * max(added, previous)
-        if done(k + 1, gained, missing, np.sqrt(rr / first)):
+        missing = seen.missing(added, length, rr / before, rr)
+        if done(len(seen.added), gained, missing, np.sqrt(rr / first)):
             break
-        previous, missing = added, 0.0
         small = small + 1 if added < least * gained else 0
         if small == 5 or rr == 0:
+            missing = 0.0
             break
         p = r + rr / before * p
-    return step, gained, missing, k + 1
+    return step, gained, missing, len(seen.added)
+
+
+class Seen:
+    """What the products of conjugate gradients have shown of a parabola.
+
+    Parameters
+    ----------
+    rr : float
+        Square of the first residual.
+    """
+
+    def __init__(self, rr):
+        self.added, self.squares, self.flattest = [], [rr], []
+        self.diagonal, self.beside, self.carried = [], [], 0.0
+
+    def missing(self, added, length, ratio, rr):
+        """Twice what may be missing of the descent after one more product.
+
+        It is the sum of two guesses. The additions go on falling like the power of the products
+        that they fell like. The residual, or the largest of late where it rose, lies along
+        directions flatter than the flattest seen, which is an eigenvalue of a tridiagonal matrix
+        (G. Golub and C. Van Loan, "Matrix computations", 2013, section 11.3): half as curved, or
+        by as much flatter as that has become of late.
+        """
+        self.added.append(added)
+        self.squares.append(rr)
+        self.diagonal.append(1.0 / length + self.carried)
+        self.flattest.append(least_eigenvalue(self.diagonal, self.beside))
+        self.beside.append(np.sqrt(ratio) / length)
+        self.carried = ratio / length
+        k = len(self.added)
+        if k == 1:
+            return np.inf
+        lately, half = max(self.added[-2:]), max(self.added[max((k - 1) // 2 - 1, 0) :][:2])
+        power = max(np.log2(half / lately) - 1.0, LEAST_POWER) if lately > 0 else np.inf
+        last = self.squares[-LATELY:]
+        square = max(last[1:]) if max(np.diff(last)) > 0 else rr
+        flatter = min(0.5, self.flattest[-1] / self.flattest[-LATELY - 1 :][0])
+        tail = max(LEAST_TAIL, k / power) * lately
+        return tail + square / (flatter * self.flattest[-1])
+
+
+def least_eigenvalue(diagonal, beside):
+    """Of a symmetric tridiagonal matrix."""
+    if len(diagonal) == 1:
+        return diagonal[0]
+    by_index, entire = 2, b"E"
+    _, values, *_ = dstebz(diagonal, beside, by_index, 0.0, 0.0, 1, 1, 0.0, entire)
+    return values[0]
 
 
 def over_kinks(problem, flat):

@@ -19,7 +19,7 @@ from sklearn.datasets import (
     make_regression,
 )
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import ElasticNet, LinearRegression, PoissonRegressor
+from sklearn.linear_model import ElasticNet, LinearRegression, PoissonRegressor, Ridge
 
 from skgd import GDClassifier, GDRegressor
 from skgd.losses import Loss, Multinomial
@@ -274,6 +274,24 @@ def test_the_optimum_is_reached_where_there_are_very_many_columns(loss):
     start = tight.loss_curve_[0]
     assert objective(model.coef_, model.intercept_) - best <= 1e-3 * (start - best)
     assert best <= start
+
+
+@pytest.mark.parametrize("tol", [1e-2, 1e-3, 1e-4, 1e-6])
+@pytest.mark.parametrize("alpha", [1e-4, 1e-6])
+def test_very_many_columns_that_depend_on_each_other_are_not_given_up_early(alpha, tol):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1200, 20)) @ rng.normal(size=(20, 1100)) + rng.normal(size=(1200, 1100))
+    X += 10.0 * rng.normal(size=(1200, 1))
+    y = X @ rng.normal(size=1100) / 50.0 + rng.normal(size=1200) + 50.0
+    model = GDRegressor(alpha=alpha, tol=tol).fit(X, y)
+    exact = Ridge(alpha=1200 * alpha, solver="cholesky").fit(X, y)
+
+    def objective(model):
+        return np.mean((y - model.predict(X)) ** 2) / 2 + alpha / 2 * np.sum(model.coef_**2)
+
+    gained, left = np.var(y) / 2 - objective(exact), objective(model) - objective(exact)
+    assert left <= tol * gained
+    assert model.suboptimality_bound_ > 0.0
 
 
 @pytest.mark.parametrize("name", ["cancer", "diabetes", "rare"])

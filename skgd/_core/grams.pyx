@@ -72,6 +72,31 @@ def column_sums(const real[:, ::1] X, const double[::1] shift, const double[::1]
     return total, squared
 
 
+def sparse_column_sums(const real[::1] data, const index[::1] indices, const index[::1] indptr,
+                       Py_ssize_t d, const double[::1] weight=None):
+    """(weight of all rows, a table of the non-zeros of each column): the first one, their weight,
+    and the weighted sums of what they are above the first and of its square."""
+    table = np.zeros((d, 4))
+    cdef double[:, ::1] columns = table
+    cdef Py_ssize_t i, k
+    cdef double w = 1.0, total = 0.0, above
+    cdef double* column
+    with nogil:
+        for i in range(indptr.shape[0] - 1):
+            if weight is not None:
+                w = weight[i]
+            total += w
+            for k in range(indptr[i], indptr[i + 1]):
+                column = &columns[indices[k], 0]
+                if column[1] == 0.0:
+                    column[0] = data[k]
+                above = data[k] - column[0]
+                column[1] += w
+                column[2] += w * above
+                column[3] += w * above * above
+    return total, table
+
+
 def squares(const real[:, ::1] X, const double[::1] shift, const double[::1] scale):
     """Squared lengths of the rows (x - shift) / scale."""
     found, inverse = np.empty(X.shape[0]), 1.0 / np.asarray(scale)

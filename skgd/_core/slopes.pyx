@@ -397,23 +397,26 @@ cdef class Curvature(Slopes):
 
     cdef int compute(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
                      const double* Z, double* D, double* loss) except -1 nogil:
-        cdef Py_ssize_t i, c, m, row, start, stop, C = self.n_columns
-        cdef double weight = 1.0, mean
-        cdef const double* bend
-        cdef const double* z
-        for i in range(n):
-            row = order[first + i] if order != NULL else first + i
-            if self.weight != NULL:
-                weight = self.weight[row]
-            bend, z = &self.bends[first + i, 0], Z + i * C
-            for m in range(self.n_models):
-                start, stop = self.starts[m], self.starts[m + 1]
-                mean = 0.0
-                if self.joint:
+        cdef Py_ssize_t i, c, m, k, row, start, stop, C = self.n_columns
+        cdef double mean
+        cdef const double* bend = &self.bends[first, 0]
+        if not self.joint:
+            for k in range(n * C):
+                D[k] = bend[k] * Z[k]
+        else:
+            for i in range(n):
+                for m in range(self.n_models):
+                    start, stop = i * C + self.starts[m], i * C + self.starts[m + 1]
+                    mean = 0.0
                     for c in range(start, stop):
-                        mean += bend[c] * z[c]
-                for c in range(start, stop):
-                    D[i * C + c] = weight * bend[c] * (z[c] - mean)
+                        mean += bend[c] * Z[c]
+                    for c in range(start, stop):
+                        D[c] = bend[c] * (Z[c] - mean)
+        if self.weight != NULL:
+            for i in range(n):
+                row = order[first + i] if order != NULL else first + i
+                for c in range(C):
+                    D[i * C + c] *= self.weight[row]
         return 0
 
 

@@ -22,14 +22,9 @@ static void NAME(scores)(const void *data, const void *indices, const void *indp
     for (ptrdiff_t i = 0; i < n; i++) {
         double *z = Z + i * C;
         if (C == 1) {
-            const ptrdiff_t row = order ? (ptrdiff_t)order[first + i] : first + i;
-            ptrdiff_t k = ((const I *)indptr)[row];
-            const ptrdiff_t end = ((const I *)indptr)[row + 1];
-            double sum[4] = {0, 0, 0, 0}; /* one would wait for each addition */
-            for (; k + 4 <= end; k += 4)
-                for (int q = 0; q < 4; q++) sum[q] += (double)x[k + q] * W[index[k + q]];
-            for (; k < end; k++) sum[0] += (double)x[k] * W[index[k]];
-            z[0] = (sum[0] + sum[1]) + (sum[2] + sum[3]) + (b ? b[0] : 0);
+            double sum = 0;
+            EACH_NONZERO(i, k) sum += (double)x[k] * W[index[k]];
+            z[0] = sum + (b ? b[0] : 0);
             continue;
         }
         for (ptrdiff_t c = 0; c < C; c++) z[c] = b ? b[c] : 0;
@@ -50,13 +45,20 @@ static void NAME(gradient)(const void *data, const void *indices, const void *in
                            double *restrict H, const double *share) {
     const T *x = (const T *)data;
     const I *index = (const I *)indices;
+    for (ptrdiff_t c = 0; gb && c < C; c++) {
+        double sum = 0;
+        for (ptrdiff_t i = 0; i < n; i++) sum += D[i * C + c];
+        gb[c] += sum;
+    }
     for (ptrdiff_t i = 0; i < n; i++) {
         const double *slope = D + i * C;
-        if (gb)
-            for (ptrdiff_t c = 0; c < C; c++) gb[c] += slope[c];
         if (C == 1) {
             const double k1 = slope[0];
             if (k1 == 0) continue;
+            if (!change && !H) {
+                EACH_NONZERO(i, k) G[index[k]] += k1 * (double)x[k];
+                continue;
+            }
             const ptrdiff_t row = order ? (ptrdiff_t)order[first + i] : first + i;
             ptrdiff_t k = ((const I *)indptr)[row];
             const ptrdiff_t end = ((const I *)indptr)[row + 1];
@@ -119,7 +121,7 @@ static void NAME(lazy_scores)(const void *data, const void *indices, const void 
             ptrdiff_t k = ((const I *)indptr)[row];
             const ptrdiff_t end = ((const I *)indptr)[row + 1];
             const double u1 = u[0];
-            double sum[4] = {0, 0, 0, 0};
+            double sum[4] = {0, 0, 0, 0}; /* one would wait for each addition */
             for (; k + 4 <= end; k += 4)
                 for (int q = 0; q < 4; q++)
                     sum[q] += (double)x[k + q] * PASTE(left, vector, ISA)(B[index[k + q]], u1);

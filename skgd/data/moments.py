@@ -2,7 +2,6 @@
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from .._core import grams
 
@@ -22,12 +21,14 @@ def moments(X, sample_weight=None):
     mean, variance : float64 ndarray of shape (d,)
     """
     if sp.issparse(X):
-        if sample_weight is None:
-            mean, variance = mean_variance_axis(X, axis=0)
-        else:
-            weight = sample_weight.astype(X.dtype)
-            mean, variance, _ = mean_variance_axis(X, 0, weight, return_sum_weights=True)
-        return mean.astype(np.float64), np.maximum(variance.astype(np.float64), 0.0)
+        total, table = grams.sparse_column_sums(
+            X.data, X.indices, X.indptr, X.shape[1], sample_weight
+        )
+        first, weight, above, square = table.T
+        above = above / np.where(weight > 0, weight, 1.0)
+        mean = first + above  # of what is not zero
+        variance = square - weight * above**2 + weight * (1.0 - weight / total) * mean**2
+        return weight / total * mean, np.maximum(variance / total, 0.0)
     n, d = X.shape
     step = max(1, BLOCK_BYTES // (8 * d))
     # about the first row, so that a large common offset costs no digits

@@ -32,7 +32,7 @@ from ..auto import (
     recipe_for,
     stream_recipe,
 )
-from ..losses import Perceptron
+from ..losses import Perceptron, SquaredError
 from ..optimizers import Optimizer
 from ..penalties import ElasticNet, Penalty
 from ..problem import Problem
@@ -393,7 +393,9 @@ class BaseGD(Parametrized):
                 state.slots[name][0, 0] for name in ("gap", "reference", "descent", "fell")
             )
             if enough is not None and gap > enough + self.tol * max(foreseen, 0.0):
-                return gap, before, 0
+                return gap, before, 1.0, 0
+            if isinstance(problem.loss, SquaredError) and recipe.optimizer.plans:
+                return gap, before - foreseen, 1.0, 0  # F is the parabola
             smooth = replace(problem, reach=state.reach)
             _, objective = smooth.gradient(state.result, n_threads)
             if problem.kinks:
@@ -401,7 +403,7 @@ class BaseGD(Parametrized):
                 gap = KINKED * gap + over_kinks(planned, state.result)
             elif foreseen > 0 and enough is not None:
                 gap *= doubt(before - objective, foreseen, fell)
-            return gap + max(objective - before, 0.0), objective, 0
+            return gap + max(objective - before, 0.0), objective, 1.0, 0
 
         known = recipe.knows_gap
         rules.insert(
@@ -828,7 +830,8 @@ def progress(curve, rule, start):
     if gained <= 0:
         return text + ", no better than zero coefficients"
     if isinstance(rule, Suboptimality):
-        gap, objective, _ = rule.estimate(None)
+        gap, objective, doubtful, _ = rule.estimate(None)
+        gap *= doubtful
         if np.isfinite(gap):
             left = gap / (start - objective + gap)
             text += f", an estimated {left:.1e} of all there was to gain is left"
