@@ -324,10 +324,9 @@ def conjugate_gradients(product, gradient, done, least=ENOUGH, most=MOST_PRODUCT
     for _ in range(most if rr > 0 else 0):
         Hp = product(p)
         curvature = p @ Hp
-        if not curvature > 0:
-            if rr > FLAT * first:  # down without end
-                missing = np.inf
-            break  # else flat to rounding: no more to gain this way
+        if not curvature > 0:  # down without end, or flat to rounding and no more to gain
+            missing = np.inf if rr > FLAT * first else 0.0
+            break
         length = rr / curvature
         step -= length * p
         added = length * rr
@@ -386,12 +385,12 @@ class Seen:
 
 
 def least_eigenvalue(diagonal, beside):
-    """Of a symmetric tridiagonal matrix."""
+    """Of a symmetric tridiagonal matrix that is positive, but for rounding."""
     if len(diagonal) == 1:
         return diagonal[0]
     by_index, entire = 2, b"E"
     _, values, *_ = dstebz(diagonal, beside, by_index, 0.0, 0.0, 1, 1, 0.0, entire)
-    return values[0]
+    return max(values[0], np.finfo(float).tiny)
 
 
 def over_kinks(problem, flat):
