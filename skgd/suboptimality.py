@@ -390,7 +390,7 @@ def least_eigenvalue(diagonal, beside):
         return diagonal[0]
     by_index, entire = 2, b"E"
     _, values, *_ = dstebz(diagonal, beside, by_index, 0.0, 0.0, 1, 1, 0.0, entire)
-    return max(values[0], np.finfo(float).tiny)
+    return max(values[0], np.finfo(float).eps * max(diagonal))
 
 
 def over_kinks(problem, flat):

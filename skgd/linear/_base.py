@@ -33,6 +33,7 @@ from ..auto import (
     stream_recipe,
 )
 from ..losses import Perceptron, SquaredError
+from ..metric import Whitened
 from ..optimizers import Optimizer
 from ..penalties import ElasticNet, Penalty
 from ..problem import Problem
@@ -394,8 +395,8 @@ class BaseGD(Parametrized):
             )
             if enough is not None and gap > enough + self.tol * max(foreseen, 0.0):
                 return gap, before, 1.0, 0
-            if isinstance(problem.loss, SquaredError) and recipe.optimizer.plans:
-                return gap, before - foreseen, 1.0, 0  # F is the parabola
+            if isinstance(problem.loss, SquaredError) and not isinstance(state.metric, Whitened):
+                return gap, before - foreseen, 1.0, 0  # F is the parabola of all rows
             smooth = replace(problem, reach=state.reach)
             _, objective = smooth.gradient(state.result, n_threads)
             if problem.kinks:
