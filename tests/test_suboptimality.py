@@ -12,7 +12,7 @@ def run(H, gradient, enough):
     def done(n_products, gained, missing, shrunk):
         return 0.5 * missing <= enough
 
-    step, gained, missing, n_products = conjugate_gradients(
+    _, gained, missing, n_products = conjugate_gradients(
         lambda v: H @ v, gradient.copy(), done, least=0.0, most=500
     )
     most = 0.5 * gradient @ np.linalg.solve(H, gradient)
