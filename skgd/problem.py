@@ -244,10 +244,7 @@ class Problem:
 
     def curvature(self, flat):
         """Slopes that make `gradient` the product of the Hessian at `flat` with a direction."""
-        if isinstance(self.loss, SquaredError):
-            bends = np.ones((self.n_rows, self.n_columns))
-        else:
-            bends = self.bends(flat)
+        bends = None if isinstance(self.loss, SquaredError) else self.bends(flat)
         target = self.column_target()
         return slopes.Curvature(
             self.y, self.sample_weight, [0, len(target)], target, bends, self.loss.rowwise

@@ -10,8 +10,7 @@ E. Stiefel, "Methods of conjugate gradients for solving linear systems", 1952.
 """
 
 import numpy as np
-from scipy.linalg import solve
-from scipy.linalg.lapack import dstebz
+from scipy.linalg import eigh_tridiagonal, solve
 
 from ._core import epoch as core
 from ._core import quadratics
@@ -23,6 +22,7 @@ MOST_PRODUCTS, MOST_EXACT = 100, 2000
 ENOUGH = 0.002
 SAFETY = 3.0  # where a loss has an exponential tail the decrement is half the gap
 LEAST_PRODUCTS, LEAST_WHITENED = 4, 2
+LEAST_PROBES, MOST_PROBES = 3, 10
 LEAST_TAIL, LEAST_POWER, LATELY = 10.0, 0.25, 5
 OFF = 0.25, 0.4  # a descent from what a parabola foresees, as a share of it
 SLOW = 0.1, 0.3  # what a step leaves, as a share of what was left before it
@@ -79,9 +79,13 @@ def newton_gap(problem, flat, metric, enough=None, n_threads=1, most_curved=np.i
     least = LEAST_WHITENED if isinstance(metric, Whitened) else LEAST_PRODUCTS
 
     def done(n_products, gained, missing, shrunk):
-        return 0.5 * gained > too_much or (n_products >= least and bound(gained, missing) <= little)
+        return 0.5 * gained > too_much or (n_products >= least and claimed(gained, missing))
 
-    step, gained, missing, n_products = conjugate_gradients(product, r, done)
+    def claimed(gained, missing):
+        return bound(gained, missing) <= little
+
+    probe = None if isinstance(metric, Whitened) else inside.any_direction()
+    step, gained, missing, n_products = conjugate_gradients(product, r, done, claimed, probe)
     gap = bound(gained, missing) * (1.0 if problem.loss.smooth else BENT)
     doubtful = 1.0
     if gap <= too_much and gained > 0 and not isinstance(problem.loss, SquaredError):
@@ -124,19 +128,22 @@ def newton_step(problem, flat, gradient, metric, gained_before, tol, n_threads=1
         return inside.pulled(problem.gradient(inside.left(direction), n_threads, curvature)[0])
 
     def done(n_products, gained, missing, shrunk):
+        known = claimed(gained, missing)
         if exact:
-            return shrunk <= FORCING and left(gained, missing) <= tol * (gained_before + gained / 2)
-        enough = tol * gained_before
-        known = left(gained, 0.0) > enough or left(gained, missing) <= enough
+            return shrunk <= FORCING and known
+        known |= left(gained, 0.0) > tol * gained_before
         return shrunk <= (FORCING if known else FORCING_AT_END)
+
+    def claimed(gained, missing):
+        enough = tol * (gained_before + (0.5 * gained if exact else 0.0))
+        return left(gained, missing) <= enough
 
     def left(gained, missing):
         return 0.5 * missing if exact else bound(gained, missing)
 
-    least, most = (0.0, MOST_EXACT) if exact else (ENOUGH, MOST_PRODUCTS)
-    step, gained, missing, _ = conjugate_gradients(
-        product, inside.pulled(gradient.copy()), done, least, most
-    )
+    limits = (0.0, MOST_EXACT) if exact else (ENOUGH, MOST_PRODUCTS)
+    r, probe = inside.pulled(gradient.copy()), inside.any_direction()
+    step, gained, missing, _ = conjugate_gradients(product, r, done, claimed, probe, *limits)
     return inside.left(step), 0.5 * gained, left(gained, missing)
 
 
@@ -260,7 +267,7 @@ class Coordinates:
 
     def __init__(self, problem, flat, metric, free=1.0):
         self.metric, self.free, self.fit_intercept = metric, free, problem.fit_intercept
-        self.split = problem.columns(flat).split
+        self.split, self.size = problem.columns(flat).split, len(flat)
         self.alike = problem.loss.rowwise  # all intercepts by as much change nothing
 
     def pulled(self, gradient):
@@ -271,6 +278,16 @@ class Coordinates:
             intercept -= intercept.mean()
         gradient *= self.free
         return gradient
+
+    def any_direction(self):
+        """A random direction in the coordinates, as likely along one as along another."""
+        direction = np.random.default_rng(0).standard_normal(self.size)
+        coef, intercept = self.split(direction)
+        if self.alike:
+            coef -= coef.mean(axis=0)
+            intercept -= intercept.mean()
+        intercept *= self.fit_intercept
+        return direction * self.free
 
     def left(self, direction):
         """A direction in the coordinates as one of the parameters, a new buffer."""
@@ -294,7 +311,9 @@ def bound(gained, missing):
     return 0.5 * SAFETY * (gained + missing)
 
 
-def conjugate_gradients(product, gradient, done, least=ENOUGH, most=MOST_PRODUCTS):
+def conjugate_gradients(
+    product, gradient, done, claimed, probe=None, least=ENOUGH, most=MOST_PRODUCTS
+):
     """Minimise the parabola with a gradient and a Hessian.
 
     Parameters
@@ -305,8 +324,13 @@ def conjugate_gradients(product, gradient, done, least=ENOUGH, most=MOST_PRODUCT
     done : callable
         Told the products so far, twice the descent, twice what may be missing of it, and the
         size of the residual as a share of the first, says whether to stop.
+    claimed : callable
+        Told twice the descent and what may be missing of it, says whether no more than that is
+        to be claimed. Then it is made sure first.
+    probe : ndarray or None
+        A random direction, to learn from how flat directions are that the search has not seen.
     least : float
-        After five products in a row that add less than this share nothing counts as missing.
+        After five products in a row that add less than this share the search ends.
     most : int
         Products.
 
@@ -320,7 +344,7 @@ def conjugate_gradients(product, gradient, done, least=ENOUGH, most=MOST_PRODUCT
     r = gradient
     p, step, gained, missing, small = r.copy(), np.zeros_like(r), 0.0, 0.0, 0
     rr = first = r @ r
-    seen = Seen(rr)
+    seen, n_probes = Seen(rr), 0
     for _ in range(most if rr > 0 else 0):
         Hp = product(p)
         curvature = p @ Hp
@@ -333,15 +357,19 @@ def conjugate_gradients(product, gradient, done, least=ENOUGH, most=MOST_PRODUCT
         gained += added
         r = r - length * Hp
         rr, before = r @ r, rr
-        missing = seen.missing(added, length, rr / before, rr)
-        if done(len(seen.added), gained, missing, np.sqrt(rr / first)):
+        seen.take_in(added, length, rr / before, rr)
+        missing, state = seen.missing(), (len(seen.added), gained)
+        shrunk = np.sqrt(rr / first)
+        if probe is not None and claimed(gained, missing) and done(*state, missing, shrunk):
+            n_probes, probe = seen.probe(product, probe), None
+            missing = seen.missing()
+        if done(*state, missing, shrunk):
             break
         small = small + 1 if added < least * gained else 0
         if small == 5 or rr == 0:
-            missing = 0.0
             break
         p = r + rr / before * p
-    return step, gained, missing, len(seen.added)
+    return step, gained, missing, len(seen.added) + n_probes
 
 
 class Seen:
@@ -351,46 +379,83 @@ class Seen:
     ----------
     rr : float
         Square of the first residual.
+
+    Attributes
+    ----------
+    added, squares : list of float
+        What each product added to twice the descent, and the squares of the residuals.
+    flattest : list of float
+        The smallest curvature seen after each product: an eigenvalue of a tridiagonal matrix
+        (G. Golub and C. Van Loan, "Matrix computations", 2013, section 11.3).
+    hidden : float
+        That along directions that the residuals have hardly had a share of, see `probe`.
     """
 
     def __init__(self, rr):
-        self.added, self.squares, self.flattest = [], [rr], []
+        self.added, self.squares, self.flattest, self.hidden = [], [rr], [], np.inf
         self.diagonal, self.beside, self.carried = [], [], 0.0
 
-    def missing(self, added, length, ratio, rr):
-        """Twice what may be missing of the descent after one more product.
-
-        It is the sum of two guesses. The additions go on falling like the power of the products
-        that they fell like. The residual, or the largest of late where it rose, lies along
-        directions flatter than the flattest seen, which is an eigenvalue of a tridiagonal matrix
-        (G. Golub and C. Van Loan, "Matrix computations", 2013, section 11.3): half as curved, or
-        by as much flatter as that has become of late.
-        """
+    def take_in(self, added, length, ratio, rr):
+        """One more product: what it added, how long its step was, how much smaller it made the
+        square of the residual, and that."""
         self.added.append(added)
         self.squares.append(rr)
         self.diagonal.append(1.0 / length + self.carried)
-        self.flattest.append(least_eigenvalue(self.diagonal, self.beside))
+        self.flattest.append(flattest_of(self.diagonal, self.beside)[0])
         self.beside.append(np.sqrt(ratio) / length)
         self.carried = ratio / length
+
+    def missing(self):
+        """Twice what may be missing of the descent.
+
+        It is the sum of two guesses. The additions go on falling like the power of the products
+        that they fell like. The residual, or the largest of late where it rose, lies along
+        directions flatter than the flattest seen: half as curved, or by as much flatter as that
+        has become of late, or what a probe found.
+        """
         k = len(self.added)
         if k == 1:
             return np.inf
         lately, half = max(self.added[-2:]), max(self.added[max((k - 1) // 2 - 1, 0) :][:2])
         power = max(np.log2(half / lately) - 1.0, LEAST_POWER) if lately > 0 else np.inf
         last = self.squares[-LATELY:]
-        square = max(last[1:]) if max(np.diff(last)) > 0 else rr
+        square = max(last[1:]) if max(np.diff(last)) > 0 else last[-1]
         flatter = min(0.5, self.flattest[-1] / self.flattest[-LATELY - 1 :][0])
         tail = max(LEAST_TAIL, k / power) * lately
-        return tail + square / (flatter * self.flattest[-1])
+        return tail + square / min(flatter * self.flattest[-1], self.hidden)
+
+    def probe(self, product, direction):
+        """Learn how flat the flattest of many directions are, by Lanczos' process from a random
+        one, until that is known to half: the products that it took.
+
+        Where a few directions are far more curved than all others, residuals become small long
+        before they show any of the rest, which may be nearly all there is to gain.
+        """
+        v, before, beside = direction / np.linalg.norm(direction), 0.0, []
+        diagonal, coupling = [], 0.0
+        while len(diagonal) < MOST_PROBES:
+            w = product(v) - coupling * before
+            diagonal.append(v @ w)
+            w -= diagonal[-1] * v
+            (flattest, last), steeper = flattest_of(diagonal, beside), self.hidden
+            self.hidden, fell = flattest, flattest / steeper
+            before, coupling = v, np.linalg.norm(w)
+            if len(diagonal) >= LEAST_PROBES and coupling * abs(last) <= 0.5 * self.hidden:
+                break
+            beside.append(coupling)
+            v = w / max(coupling, np.finfo(float).tiny)
+        else:
+            self.hidden *= min(0.5, fell)
+        return len(diagonal)
 
 
-def least_eigenvalue(diagonal, beside):
-    """Of a symmetric tridiagonal matrix that is positive, but for rounding."""
-    if len(diagonal) == 1:
-        return diagonal[0]
-    by_index, entire = 2, b"E"
-    _, values, *_ = dstebz(diagonal, beside, by_index, 0.0, 0.0, 1, 1, 0.0, entire)
-    return max(values[0], np.finfo(float).eps * max(diagonal))
+def flattest_of(diagonal, beside):
+    """(least eigenvalue, the last entry of its vector) of a symmetric tridiagonal matrix, which is
+    positive but for rounding."""
+    values, vectors = eigh_tridiagonal(
+        diagonal, beside[: len(diagonal) - 1], select="i", select_range=(0, 0)
+    )
+    return max(values[0], np.finfo(float).eps * max(diagonal)), vectors[-1, 0]
 
 
 def over_kinks(problem, flat):

@@ -19,7 +19,13 @@ from sklearn.datasets import (
     make_regression,
 )
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import ElasticNet, LinearRegression, PoissonRegressor, Ridge
+from sklearn.linear_model import (
+    ElasticNet,
+    LinearRegression,
+    LogisticRegression,
+    PoissonRegressor,
+    Ridge,
+)
 
 from skgd import GDClassifier, GDRegressor
 from skgd.losses import Loss, Multinomial
@@ -292,6 +298,32 @@ def test_very_many_columns_that_depend_on_each_other_are_not_given_up_early(alph
     gained, left = np.var(y) / 2 - objective(exact), objective(model) - objective(exact)
     assert left <= tol * gained
     assert model.suboptimality_bound_ > 0.0
+
+
+@pytest.mark.parametrize("noise", [1e-3, 1e-2])
+@pytest.mark.parametrize("made", [GDRegressor, GDClassifier])
+def test_flat_directions_under_a_few_strong_ones_are_not_missed(noise, made):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1500, 20)) @ rng.normal(size=(20, 1000)) + noise * rng.normal(
+        size=(1500, 1000)
+    )
+    y = rng.normal(size=1500)
+    if made is GDClassifier:
+        y = np.where(y > 0, 1.0, -1.0)
+        exact = LogisticRegression(C=1.0 / (1500 * 1e-6), solver="newton-cholesky", tol=1e-10)
+    else:
+        exact = Ridge(alpha=1500 * 1e-6, solver="cholesky")
+    model, exact = made(alpha=1e-6).fit(X, y), exact.fit(X, y)
+
+    def objective(coef, intercept):
+        z = X @ coef + intercept
+        losses = np.logaddexp(0.0, -y * z) if made is GDClassifier else (y - z) ** 2 / 2
+        return losses.mean() + 1e-6 / 2 * coef @ coef
+
+    start = objective(np.zeros(1000), 0.0)
+    best = objective(exact.coef_.ravel(), exact.intercept_)
+    assert start - best > 0.05 * start  # nearly all of it along the flat directions
+    assert objective(model.coef_.ravel(), model.intercept_) - best <= 1e-3 * (start - best)
 
 
 @pytest.mark.parametrize("name", ["cancer", "diabetes", "rare"])

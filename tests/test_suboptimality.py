@@ -3,25 +3,29 @@
 import numpy as np
 import pytest
 
-from skgd.suboptimality import conjugate_gradients, least_eigenvalue
+from skgd.suboptimality import conjugate_gradients, flattest_of
 
 
-def run(H, gradient, enough):
+def run(H, gradient, enough, probe=None):
     """(descent missed, what was said of it, products) once no more than enough is said."""
 
-    def done(n_products, gained, missing, shrunk):
+    def claimed(gained, missing):
         return 0.5 * missing <= enough
 
+    def done(n_products, gained, missing, shrunk):
+        return claimed(gained, missing)
+
     _, gained, missing, n_products = conjugate_gradients(
-        lambda v: H @ v, gradient.copy(), done, least=0.0, most=500
+        lambda v: H @ v, gradient.copy(), done, claimed, probe, least=0.0, most=500
     )
     most = 0.5 * gradient @ np.linalg.solve(H, gradient)
     return most - 0.5 * gained, 0.5 * missing, n_products
 
 
-def parabola(eigenvalues, rng):
+def turned(eigenvalues, along, rng):
+    """(Hessian, gradient) with these eigenvalues and components along their vectors."""
     turn, _ = np.linalg.qr(rng.standard_normal((len(eigenvalues), len(eigenvalues))))
-    return turn @ np.diag(eigenvalues) @ turn.T, turn
+    return turn @ np.diag(eigenvalues) @ turn.T, turn @ along
 
 
 @pytest.mark.parametrize("power", [0.0, 0.5, 1.0, 2.0])
@@ -29,12 +33,25 @@ def parabola(eigenvalues, rng):
 def test_no_more_is_missing_than_they_say_where_eigenvalues_fall_like_a_power(power, seed):
     rng = np.random.default_rng(seed)
     eigenvalues = np.arange(1.0, 201.0) ** -power
-    H, turn = parabola(eigenvalues, rng)
-    gradient = turn @ (np.sqrt(eigenvalues) * rng.standard_normal(200))
+    H, gradient = turned(eigenvalues, np.sqrt(eigenvalues) * rng.standard_normal(200), rng)
     missed, said, n_products = run(H, gradient, 1e-2)
     assert missed <= said + 1e-12 <= 1e-2
     assert n_products < 200
 
 
+@pytest.mark.parametrize("strong", [3, 20])
+@pytest.mark.parametrize("flat", [1e-6, 1e-8])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_probe_shows_flat_directions_below_a_few_strong_ones(strong, flat, seed):
+    rng = np.random.default_rng(seed)
+    eigenvalues = np.concatenate([rng.uniform(0.5, 1.0, strong), np.full(400, flat)])
+    share = np.where(eigenvalues > flat, 1.0 / strong, 1.0 / 400)
+    H, gradient = turned(eigenvalues, np.sqrt(2.0 * eigenvalues * share), rng)  # descents of 1 each
+    missed, said, _ = run(H, gradient, 1e-2, rng.standard_normal(len(gradient)))
+    assert missed <= said + 1e-9 <= 1e-2
+
+
 def test_the_least_eigenvalue_of_a_singular_matrix_is_above_zero_and_so_is_its_square():
-    assert 0 < least_eigenvalue([1.0, 1.0], [1.0]) ** 2 < 1e-30
+    least, last = flattest_of([1.0, 1.0], [1.0])
+    assert 0 < least**2 < 1e-30
+    assert abs(last) == pytest.approx(np.sqrt(0.5))

@@ -152,6 +152,8 @@ cdef int accumulate(Rows rows, Slopes slopes, Columns columns, const uint32_t* o
     cdef Py_ssize_t done = 0, size
     cdef double* D = Z + rows.block_rows * columns.n_columns
     cdef double* gb = G + columns.n_columns * columns.n_features
+    if slopes.straight and rows.straight(order, first, n, &slopes.line, columns, G, gb, loss):
+        return 0
     while done < n:
         size = min(rows.block_rows, n - done)
         rows.scores(order, first + done, size, columns, Z)

@@ -36,6 +36,9 @@ cdef extern from "vector.h" nogil:
         void (*gradient)(const void*, const void*, const void*, const uint32_t*, Py_ssize_t,
                          Py_ssize_t, const double*, Py_ssize_t, double*, double*,
                          double*, double*, const double*) noexcept nogil
+        double (*straight)(const void*, const void*, const void*, const uint32_t*, Py_ssize_t,
+                           Py_ssize_t, const double*, const double*, const double*, const double*,
+                           const double*, double*, double*) noexcept nogil
         void (*lazy_scores)(const void*, const void*, const void*, const uint32_t*, Py_ssize_t,
                             Py_ssize_t, Py_ssize_t, const Lazy*, double*) noexcept nogil
         void (*lazy_gradient)(const void*, const void*, const void*, const uint32_t*, Py_ssize_t,
@@ -78,6 +81,14 @@ cdef extern from "vector.h" nogil:
     void PREFETCH_LATER(const void*)
 
 
+cdef struct Straight:
+    # slopes that are bend * (score - aim) * weight, of the i-th row in order, of a row, of a row;
+    # NULL is 1, 0 and 1
+    const double* bend
+    const double* aim
+    const double* weight
+
+
 cdef class Rows:
     cdef readonly Py_ssize_t n_rows, n_features, block_rows
     cdef readonly bint by_feature
@@ -85,6 +96,9 @@ cdef class Rows:
                     Columns columns, double* Z) except -1 nogil
     cdef int gradient(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
                       const double* D, Columns columns, double* G, double* gb) except -1 nogil
+    cdef bint straight(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
+                       const Straight* slopes, Columns columns, double* G, double* gb,
+                       double* loss) noexcept nogil
 
 
 cdef class DenseRows(Rows):

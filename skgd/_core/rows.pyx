@@ -7,6 +7,7 @@ A block is n rows: rows ``order[first:first + n]``, or ``first:first + n`` where
 import numpy as np
 import scipy.sparse as sp
 
+cdef Py_ssize_t SHORT = 32  # non-zeros a row
 
 cdef class Rows:
     """Rows to take scores and gradients of."""
@@ -20,6 +21,13 @@ cdef class Rows:
                       const double* D, Columns columns, double* G, double* gb) except -1 nogil:
         """Add D' X to G, laid out as the coefficients, and the column sums of D to gb."""
         return -1
+
+    cdef bint straight(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
+                       const Straight* slopes, Columns columns, double* G, double* gb,
+                       double* loss) noexcept nogil:
+        """Both phases in one where slopes are straight lines, the loss half their product with
+        what is squared: whether it was done, which is where it is faster."""
+        return False
 
 
 cdef const void* address(array) except NULL:
@@ -85,3 +93,13 @@ cdef class SparseRows(Rows):
         self.loops.gradient(self.data, self.indices, self.indptr, order, first, n, D,
                             columns.n_columns, G, gb, NULL, NULL, NULL)
         return 0
+
+    cdef bint straight(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
+                       const Straight* slopes, Columns columns, double* G, double* gb,
+                       double* loss) noexcept nogil:
+        if columns.n_columns > 1 or self.n_nonzero > SHORT * self.n_rows:
+            return False
+        loss[0] += self.loops.straight(
+            self.data, self.indices, self.indptr, order, first, n, columns.W, columns.b,
+            slopes.aim, NULL if slopes.bend == NULL else slopes.bend + first, slopes.weight, G, gb)
+        return True

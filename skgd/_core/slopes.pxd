@@ -1,6 +1,6 @@
 from libc.stdint cimport int32_t, uint32_t
 
-from .rows cimport VectorLoops
+from .rows cimport Straight, VectorLoops
 
 ctypedef double (*Scalar)(double y, double z, double parameter, double* value) noexcept nogil
 
@@ -11,6 +11,8 @@ cdef class Slopes:
     cdef const double* values
     cdef Py_ssize_t n_targets
     cdef const double* weight
+    cdef Straight line
+    cdef bint straight
     cdef const int32_t[::1] target
     cdef const double[::1] label
     cdef int32_t[::1] starts

@@ -8,6 +8,7 @@ behaviour on kinks are those of ``skgd.losses``, where they are documented.
 """
 
 from libc.math cimport exp, fabs
+from libc.string cimport memcpy
 
 import numpy as np
 
@@ -220,6 +221,9 @@ cdef class Elementwise(Slopes):
     def __init__(self, y, sample_weight, model_start, column_target, positive, kernel, parameter):
         super().__init__(y, sample_weight, model_start, column_target, positive)
         self.scalar = scalar_of(kernel) if type(self) is Elementwise else NULL
+        if self.scalar == squared_error and self.n_targets == 1 and not self.one_against_rest:
+            self.straight = True
+            self.line = Straight(NULL, self.values, self.weight)
         self.parameter = parameter
 
     cdef void block(self, Py_ssize_t n, const double* y, const double* z, double* slope,
@@ -385,22 +389,31 @@ cdef class Curvature(Slopes):
 
     Parameters
     ----------
-    bends : ndarray of shape (n, n_columns)
-        Second derivatives in each score, of the rows in the order they come; or, where `joint`,
-        probabilities p, the derivative being diag(p) - pp'.
+    bends : ndarray of shape (n, n_columns) or None
+        Second derivatives in each score, of the rows in the order they come, None if all are 1; or,
+        where `joint`, probabilities p, the derivative being diag(p) - pp'.
     joint : bool
     """
 
     def __init__(self, y, sample_weight, model_start, column_target, bends, joint):
         super().__init__(y, sample_weight, model_start, column_target)
         self.bends, self.joint = bends, joint
+        if not joint:
+            self.straight = True
+            self.line = Straight(NULL, NULL, self.weight)
+            if bends is not None:
+                self.line.bend = &self.bends[0, 0]
 
     cdef int compute(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
                      const double* Z, double* D, double* loss) except -1 nogil:
         cdef Py_ssize_t i, c, m, k, row, start, stop, C = self.n_columns
         cdef double mean
-        cdef const double* bend = &self.bends[first, 0]
-        if not self.joint:
+        cdef const double* bend = NULL
+        if self.bends is not None:
+            bend = &self.bends[first, 0]
+        if bend == NULL:
+            memcpy(D, Z, n * C * sizeof(double))
+        elif not self.joint:
             for k in range(n * C):
                 D[k] = bend[k] * Z[k]
         else:

@@ -78,6 +78,10 @@ typedef struct {
                      const uint32_t *order, ptrdiff_t first, ptrdiff_t n, const double *D,
                      ptrdiff_t C, double *G, double *gb, double *change, double *H,
                      const double *share);
+    double (*straight)(const void *data, const void *indices, const void *indptr,
+                       const uint32_t *order, ptrdiff_t first, ptrdiff_t n, const double *W,
+                       const double *b, const double *aim, const double *bend,
+                       const double *weight, double *G, double *gb);
     void (*lazy_scores)(const void *data, const void *indices, const void *indptr,
                         const uint32_t *order, ptrdiff_t first, ptrdiff_t n, ptrdiff_t t,
                         const Lazy *z, double *Z);
