@@ -25,6 +25,8 @@ class Suboptimality:
         Whether an estimate costs nothing, so that it is asked for after each epoch.
     size : float
         How large the objective is where no target is fitted at all.
+    patience : float
+        After so many epochs an estimate is asked for however fast the loss curve falls.
 
     Attributes
     ----------
@@ -33,29 +35,22 @@ class Suboptimality:
         it may be too low.
     """
 
-    def __init__(self, tol, start, estimate, free=False, size=0.0):
+    def __init__(self, tol, start, estimate, free=False, size=0.0, patience=np.inf):
         self.tol, self.start, self.estimate = tol, start, estimate
-        self.free, self.size = free, size
+        self.free, self.size, self.patience = free, size, patience
         self.next_look, self.doubted = 3, False
         self.latest = np.nan
 
     def __call__(self, history):
         curve = history["objective"]
         k = len(curve)
-        if k < self.next_look and not self.free:
-            return None
-        gained = self.start - curve[-1]
-        lately = (
-            curve[-1 - min(max(1, k // 5), k - 1)] - curve[-1]
-        )  # what is left is hardly less than this
-        if lately > self.tol * gained > 0 and not self.free:
-            return None
-        if self.doubted and self.tol * gained < still_to_fall(curve) < np.inf:
+        early = not self.free and self.early(curve)
+        if (k < self.next_look and not self.free) or (early and k < self.patience):
             return None
         gap, enough, digits, n_passes = self.look(curve)
         self.next_look = k + max(1, k // 8, n_passes // 2)
         history["suboptimality"][-1] = self.latest
-        if gap > enough or not np.isfinite(gap):
+        if gap > enough or early or not np.isfinite(gap):
             return None
         if gap <= digits:
             return "the objective is at the optimum, as far as its digits go"
@@ -63,6 +58,12 @@ class Suboptimality:
             f"the objective is within {self.latest:.1e} of the optimum, as a share of all "
             f"there was to gain (tol={self.tol:g})"
         )
+
+    def early(self, curve):
+        """Whether a loss curve falls too fast for its end to be near."""
+        k, enough = len(curve), self.tol * (self.start - curve[-1])
+        lately = curve[-1 - min(max(1, k // 5), k - 1)] - curve[-1]  # hardly less than this is left
+        return lately > enough > 0 or (self.doubted and enough < still_to_fall(curve) < np.inf)
 
     def look(self, curve):
         """(estimate of F - F*, what is enough, what the digits of F can't show, passes)."""

@@ -27,6 +27,8 @@ LEAST_TAIL, LEAST_POWER, LATELY = 10.0, 0.25, 5
 OFF = 0.25, 0.4  # a descent from what a parabola foresees, as a share of it
 SLOW = 0.1, 0.3  # what a step leaves, as a share of what was left before it
 BENT, KINKED = 4.0, 10.0
+LATE = 150  # epochs, after which descent needs Newton's steps to help it on
+SHARES = 1.0, 0.5, 0.25, 0.1  # of one, that are tried
 FLAT = 1e-6
 FORCING, FORCING_AT_END = 0.25, 1e-4
 CAUTION = 1.1  # the curvature is that of a sample
@@ -34,7 +36,7 @@ MOST_WORK, ROUNDS = 300_000_000, (5, 200)
 SWEEPS, DIGITS = 50, 1e-10
 
 
-def newton_gap(problem, flat, metric, enough=None, n_threads=1, most_curved=np.inf):
+def newton_gap(problem, flat, metric, enough=None, n_threads=1, most_curved=np.inf, land=None):
     """Estimate F - F* at `flat`.
 
     Parameters
@@ -50,6 +52,8 @@ def newton_gap(problem, flat, metric, enough=None, n_threads=1, most_curved=np.i
     n_threads : int
     most_curved : float
         No direction is more curved than this in the coordinates.
+    land : callable or None
+        If more than enough is left, it is told where Newton's step leads, if that is down.
 
     Returns
     -------
@@ -74,20 +78,29 @@ def newton_gap(problem, flat, metric, enough=None, n_threads=1, most_curved=np.i
 
     r = inside.pulled(residual)
     lowest = 0.5 * (r @ r) / most_curved
-    if lowest > too_much:  # no less than this is left
+    if lowest > too_much and land is None:  # no less than this is left
         return lowest, objective, 1.0, 1
     least = LEAST_WHITENED if isinstance(metric, Whitened) else LEAST_PRODUCTS
 
     def done(n_products, gained, missing, shrunk):
-        return 0.5 * gained > too_much or (n_products >= least and claimed(gained, missing))
+        if 0.5 * gained > too_much:
+            return land is None or shrunk <= FORCING
+        return n_products >= least and claimed(gained, missing)
 
     def claimed(gained, missing):
         return bound(gained, missing) <= little
 
-    probe = None if isinstance(metric, Whitened) else inside.any_direction()
+    even = isinstance(metric, Whitened) and land is None  # about as curved in all directions
+    probe = None if even else inside.any_direction()
     step, gained, missing, n_products = conjugate_gradients(product, r, done, claimed, probe)
     gap = bound(gained, missing) * (1.0 if problem.loss.smooth else BENT)
     doubtful = 1.0
+    for share in SHARES if gap > too_much and land is not None else ():
+        there = flat + share * inside.left(step)
+        n_products += 1
+        if problem.gradient(there, n_threads)[1] < objective:
+            land(there)
+            break
     if gap <= too_much and gained > 0 and not isinstance(problem.loss, SquaredError):
         _, there = problem.gradient(flat + inside.left(step), n_threads)
         doubtful = doubt(objective - there, 0.5 * gained)

@@ -528,6 +528,17 @@ def take_in(recipe, part, state, found):
         state.reach, state.renewed = found.reach, -1
 
 
+def go_on_from(problem, state, parameters):
+    """Let accelerated descent in whitened coordinates go on from other parameters, as if they were
+    its first."""
+    point = parameters.copy()
+    state.metric.enter(*problem.columns(point).split(point))
+    state.parameters[...] = parameters
+    for name in ("previous", "point"):
+        state.slots[name][...] = point
+    state.slots["theta"][...] = 1.0
+
+
 def apply_gradient(part, gradient, rates, t):
     """One update from a gradient: the rule, the proximal step, the average."""
     plan = core.Plan(1, 1, rates, t=t, **part.average)

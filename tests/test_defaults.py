@@ -326,6 +326,29 @@ def test_flat_directions_under_a_few_strong_ones_are_not_missed(noise, made):
     assert objective(model.coef_.ravel(), model.intercept_) - best <= 1e-3 * (start - best)
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("n", "d", "n_classes", "alpha"), [(200, 81, 17, 1e-4), (500, 150, 10, 1e-4)]
+)
+def test_a_softmax_of_more_than_a_thousand_coefficients_does_not_stall(
+    n, d, n_classes, alpha, seed
+):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, d)) * 10.0 ** rng.uniform(-2.0, 2.0, d)
+    z = (X / X.std(axis=0)) @ rng.normal(size=(d, n_classes)) / 2.0
+    y = (z + rng.gumbel(size=z.shape)).argmax(axis=1)
+    model = GDClassifier(alpha=alpha).fit(X, y)
+    exact = LogisticRegression(C=1.0 / (n * alpha), solver="newton-cholesky", tol=1e-8).fit(X, y)
+
+    def objective(coef, intercept):
+        losses = Multinomial().value(np.searchsorted(model.classes_, y), X @ coef.T + intercept)
+        return losses.mean() + alpha / 2 * np.sum(np.square(coef))
+
+    start, best = model.loss_curve_[0], objective(exact.coef_, exact.intercept_)
+    assert objective(model.coef_, model.intercept_) - best <= 1e-3 * (start - best)
+    assert model.n_iter_ < 500
+
+
 @pytest.mark.parametrize("name", ["cancer", "diabetes", "rare"])
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.3])
 def test_thresholds_on_raw_data_are_those_of_coordinate_descent(name, l1_ratio):

@@ -8,7 +8,7 @@ import copy
 import warnings
 import zlib
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -39,13 +39,14 @@ from ..penalties import ElasticNet, Penalty
 from ..problem import Problem
 from ..schedules import Constant, Schedule
 from ..stopping import NoProgress, Suboptimality, ValidationScore
-from ..suboptimality import KINKED, doubt, newton_gap, over_kinks
+from ..suboptimality import KINKED, LATE, doubt, newton_gap, over_kinks
 from ..train import (
     Found,
     Part,
     Recipe,
     State,
     apply_gradient,
+    go_on_from,
     has_risen,
     look_around,
     take_in,
@@ -380,12 +381,20 @@ class BaseGD(Parametrized):
         if session.own and not recipe.reach:
             most_curved = 1.0 / recipe.schedule.base_rate
 
+        known = recipe.knows_gap
+        own_descent = session.own and not known and not recipe.reach
+        leaps = own_descent and isinstance(state.metric, Whitened)
+
         def gap(enough):
             smooth = replace(problem, reach=state.reach)
             above = over_kinks(smooth, state.result)
             metric = state.metric or fallback
             enough = None if enough is None else enough - above
-            gap, *rest = newton_gap(smooth, state.result, metric, enough, n_threads, most_curved)
+            args = smooth, state.result, metric, enough, n_threads, most_curved
+            land = None
+            if leaps and state.epoch >= LATE and enough is not None:
+                land = partial(go_on_from, problem, state)
+            gap, *rest = newton_gap(*args, land)
             return gap + above, *rest
 
         def known_gap(enough):
@@ -406,10 +415,8 @@ class BaseGD(Parametrized):
                 gap *= doubt(before - objective, foreseen, fell)
             return gap + max(objective - before, 0.0), objective, 1.0, 0
 
-        known = recipe.knows_gap
-        rules.insert(
-            0, Suboptimality(self.tol, start, known_gap if known else gap, known, session.size)
-        )
+        estimate, patience = known_gap if known else gap, LATE if leaps else np.inf
+        rules.insert(0, Suboptimality(self.tol, start, estimate, known, session.size, patience))
         if session.own:  # its steps are not monotone, and it need not give up
             rules.pop()
         if recipe.reach:  # unless so few rows are near a kink that nothing can be estimated
