@@ -180,6 +180,11 @@ class Problem:
         deviation = np.average((y - centre) ** 2, axis=0, weights=weight)
         return float(np.sqrt(np.mean(deviation))) or 1.0
 
+    @property
+    def least(self):
+        """No objective is below this, where the penalty is none."""
+        return self.loss.least * (1 if self.loss.rowwise else self.n_columns)
+
     @cached_property
     def jump(self):
         """How much the slope of the loss changes from far below to far above."""

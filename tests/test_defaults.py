@@ -349,6 +349,15 @@ def test_a_softmax_of_more_than_a_thousand_coefficients_does_not_stall(
     assert model.n_iter_ < 500
 
 
+def test_no_more_is_said_to_be_left_than_an_objective_above_zero_can_lose():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(100, 150)), np.arange(100) % 10
+    with pytest.warns(ConvergenceWarning, match="an estimated") as caught:
+        model = GDClassifier(alpha=1e-6, tol=1e-9, max_iter=30).fit(X, y)
+    left = float(re.search("estimated ([^ ]*) of", str(caught[0].message))[1])
+    assert 0.0 < left <= model.loss_curve_[-1] / model.loss_curve_[0] * 1.05
+
+
 @pytest.mark.parametrize("name", ["cancer", "diabetes", "rare"])
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.3])
 def test_thresholds_on_raw_data_are_those_of_coordinate_descent(name, l1_ratio):

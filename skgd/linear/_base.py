@@ -385,7 +385,8 @@ class BaseGD(Parametrized):
         own_descent = session.own and not known and not recipe.reach
         leaps = own_descent and isinstance(state.metric, Whitened)
 
-        def gap(enough):
+        def newton(enough):
+            """What conjugate gradients sum now."""
             smooth = replace(problem, reach=state.reach)
             above = over_kinks(smooth, state.result)
             metric = state.metric or fallback
@@ -415,7 +416,11 @@ class BaseGD(Parametrized):
                 gap *= doubt(before - objective, foreseen, fell)
             return gap + max(objective - before, 0.0), objective, 1.0, 0
 
-        estimate, patience = known_gap if known else gap, LATE if leaps else np.inf
+        def estimate(enough):
+            gap, objective, *rest = (known_gap if known else newton)(enough)
+            return min(gap, objective - problem.least), objective, *rest
+
+        patience = LATE if leaps else np.inf
         rules.insert(0, Suboptimality(self.tol, start, estimate, known, session.size, patience))
         if session.own:  # its steps are not monotone, and it need not give up
             rules.pop()

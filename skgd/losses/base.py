@@ -48,6 +48,8 @@ class Loss(Component):
         The largest second derivative in z, or None if there is no bound.
     bounded_slope : bool
         Whether the slope is bounded, so that a fit can't grow exponentially.
+    least : float
+        No value is below this; minus infinity where that is not known.
     rowwise : bool
         Whether all scores of a row enter one loss (softmax).
     power : float or None
@@ -61,6 +63,7 @@ class Loss(Component):
     smooth = True
     curvature = None
     bounded_slope = False
+    least = -np.inf
     rowwise = False
     power = None
     kernel = None

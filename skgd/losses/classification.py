@@ -43,6 +43,7 @@ class LogLoss(Loss, name="log_loss"):
 
     task = "classification"
     kernel = "log_loss"
+    least = 0.0
     curvature = 0.25
     bounded_slope = True
 
@@ -82,6 +83,7 @@ class Hinge(Loss, name="hinge"):
 
     task = "classification"
     kernel = "hinge"
+    least = 0.0
     smooth = False
     bounded_slope = True
     threshold = 1.0
@@ -116,6 +118,7 @@ class Perceptron(Hinge, name="perceptron"):
     """
 
     kernel = "perceptron"
+    least = 0.0
     threshold = 0.0
 
 
@@ -137,6 +140,7 @@ class SquaredHinge(Loss, name="squared_hinge"):
 
     task = "classification"
     kernel = "squared_hinge"
+    least = 0.0
     curvature = 2.0
 
     def value(self, y, z):
@@ -173,6 +177,7 @@ class ModifiedHuber(Loss, name="modified_huber"):
 
     task = "classification"
     kernel = "modified_huber"
+    least = 0.0
     curvature = 2.0
     bounded_slope = True
 

@@ -32,6 +32,7 @@ class Multinomial(Loss):
 
     task = "classification"
     kernel = "softmax"
+    least = 0.0
     curvature = 0.5
     bounded_slope = True
     rowwise = True

@@ -37,6 +37,7 @@ class SquaredError(Loss, name="squared_error"):
     """
 
     kernel = "squared_error"
+    least = 0.0
     curvature = 1.0
 
     def value(self, y, z):
@@ -66,6 +67,7 @@ class AbsoluteError(Loss, name="absolute_error"):
 
     task = "regression"
     kernel = "absolute_error"
+    least = 0.0
     smooth = False
     bounded_slope = True
 
@@ -103,6 +105,7 @@ class Quantile(Loss, name="quantile"):
 
     task = "regression"
     kernel = "quantile"
+    least = 0.0
     smooth = False
     bounded_slope = True
 
@@ -150,6 +153,7 @@ class Huber(Loss, name="huber"):
     _parameter_constraints = {"epsilon": [Interval(Real, 0, None, closed="neither")]}
 
     kernel = "huber"
+    least = 0.0
     curvature = 1.0
     bounded_slope = True
 
@@ -192,6 +196,7 @@ class EpsilonInsensitive(Loss, name="epsilon_insensitive"):
     _parameter_constraints = {"epsilon": [Interval(Real, 0, None, closed="left")]}
 
     kernel = "epsilon_insensitive"
+    least = 0.0
     smooth = False
     bounded_slope = True
 
@@ -239,6 +244,7 @@ class SquaredEpsilonInsensitive(Loss, name="squared_epsilon_insensitive"):
     _parameter_constraints = {"epsilon": [Interval(Real, 0, None, closed="left")]}
 
     kernel = "squared_epsilon_insensitive"
+    least = 0.0
     curvature = 2.0
 
     def __init__(self, epsilon=0.1):

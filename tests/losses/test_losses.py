@@ -135,6 +135,16 @@ def test_only_smooth_losses_may_have_a_curvature(loss):
 
 
 @each
+def test_no_value_is_below_the_least_and_one_is_there(loss):
+    y, z = targets(loss, 6), np.linspace(-20, 20, 4001)[:, None]
+    values = loss.value(y, z)
+    assert values.min() >= loss.least
+    assert (loss.least == -np.inf) == (loss.power is not None)
+    if loss.power is None:
+        assert values.min(axis=0).max() <= loss.least + 0.01
+
+
+@each
 def test_slope_is_bounded_where_the_loss_says_so(loss):
     y = targets(loss, 6)
     near, far = (
