@@ -22,7 +22,7 @@ MOST_PRODUCTS, MOST_EXACT = 100, 2000
 ENOUGH = 0.002
 SAFETY = 3.0  # where a loss has an exponential tail the decrement is half the gap
 LEAST_PRODUCTS, LEAST_WHITENED = 4, 2
-LEAST_PROBES, MOST_PROBES = 3, 10
+LEAST_PROBES, SOME_PROBES, MOST_PROBES = 3, 20, 40
 LEAST_TAIL, LEAST_POWER, LATELY = 10.0, 0.25, 5
 OFF = 0.25, 0.4  # a descent from what a parabola foresees, as a share of it
 SLOW = 0.1, 0.3  # what a step leaves, as a share of what was left before it
@@ -439,26 +439,25 @@ class Seen:
 
     def probe(self, product, direction):
         """Learn how flat the flattest of many directions are, by Lanczos' process from a random
-        one, until that is known to half: the products that it took.
+        one, until that is known to half or no longer falls fast: the products that it took.
 
         Where a few directions are far more curved than all others, residuals become small long
         before they show any of the rest, which may be nearly all there is to gain.
         """
         v, before, beside = direction / np.linalg.norm(direction), 0.0, []
-        diagonal, coupling = [], 0.0
-        while len(diagonal) < MOST_PROBES:
+        diagonal, coupling, fell = [], 0.0, 0.0
+        while len(diagonal) < (MOST_PROBES if fell < 0.5 else SOME_PROBES):
             w = product(v) - coupling * before
             diagonal.append(v @ w)
             w -= diagonal[-1] * v
             (flattest, last), steeper = flattest_of(diagonal, beside), self.hidden
             self.hidden, fell = flattest, flattest / steeper
             before, coupling = v, np.linalg.norm(w)
-            if len(diagonal) >= LEAST_PROBES and coupling * abs(last) <= 0.5 * self.hidden:
-                break
+            if len(diagonal) >= LEAST_PROBES and coupling * abs(last) <= 0.5 * flattest:
+                return len(diagonal)
             beside.append(coupling)
             v = w / max(coupling, np.finfo(float).tiny)
-        else:
-            self.hidden *= min(0.5, fell)
+        self.hidden *= min(0.5, fell)
         return len(diagonal)
 
 

@@ -385,7 +385,7 @@ class BaseGD(Parametrized):
         own_descent = session.own and not known and not recipe.reach
         leaps = own_descent and isinstance(state.metric, Whitened)
 
-        def newton(enough):
+        def newton_now(enough):
             """What conjugate gradients sum now."""
             smooth = replace(problem, reach=state.reach)
             above = over_kinks(smooth, state.result)
@@ -395,8 +395,8 @@ class BaseGD(Parametrized):
             land = None
             if leaps and state.epoch >= LATE and enough is not None:
                 land = partial(go_on_from, problem, state)
-            gap, *rest = newton_gap(*args, land)
-            return gap + above, *rest
+            gap, objective, *rest = newton_gap(*args, land)
+            return min(gap + above, objective - problem.least), objective, *rest
 
         def known_gap(enough):
             """What the last step has shown, if it did not lead up."""
@@ -414,13 +414,10 @@ class BaseGD(Parametrized):
                 gap = KINKED * gap + over_kinks(planned, state.result)
             elif foreseen > 0 and enough is not None:
                 gap *= doubt(before - objective, foreseen, fell)
-            return gap + max(objective - before, 0.0), objective, 1.0, 0
+            gap += max(objective - before, 0.0)
+            return min(gap, objective - problem.least), objective, 1.0, 0
 
-        def estimate(enough):
-            gap, objective, *rest = (known_gap if known else newton)(enough)
-            return min(gap, objective - problem.least), objective, *rest
-
-        patience = LATE if leaps else np.inf
+        estimate, patience = known_gap if known else newton_now, LATE if leaps else np.inf
         rules.insert(0, Suboptimality(self.tol, start, estimate, known, session.size, patience))
         if session.own:  # its steps are not monotone, and it need not give up
             rules.pop()
