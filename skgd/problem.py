@@ -182,8 +182,10 @@ class Problem:
 
     @property
     def least(self):
-        """No objective is below this, where the penalty is none."""
-        return self.loss.least * (1 if self.loss.rowwise else self.n_columns)
+        """No objective is below this, if no penalty is below zero. A class that inherits from a
+        loss may change its values, so it has to say so itself."""
+        least = type(self.loss).__dict__.get("least", -np.inf)
+        return least * (1 if self.loss.rowwise else self.n_columns)
 
     @cached_property
     def jump(self):

@@ -49,7 +49,8 @@ class Suboptimality:
             return None
         gap, enough, digits, n_passes = self.look(curve)
         self.next_look = k + max(1, k // 8, n_passes // 2)
-        history["suboptimality"][-1] = self.latest
+        if not early:  # else it is for the fit to step by
+            history["suboptimality"][-1] = self.latest
         if gap > enough or early or not np.isfinite(gap):
             return None
         if gap <= digits:

@@ -27,6 +27,7 @@ LEAST_TAIL, LEAST_POWER, LATELY = 10.0, 0.25, 5
 OFF = 0.25, 0.4  # a descent from what a parabola foresees, as a share of it
 SLOW = 0.1, 0.3  # what a step leaves, as a share of what was left before it
 BENT, KINKED = 4.0, 10.0
+ROUNDING = 1e-12
 LATE = 150  # epochs, after which descent needs Newton's steps to help it on
 SHARES = 1.0, 0.5, 0.25, 0.1  # of one, that are tried
 FLAT = 1e-6
@@ -361,7 +362,7 @@ def conjugate_gradients(
     for _ in range(most if rr > 0 else 0):
         Hp = product(p)
         curvature = p @ Hp
-        if not curvature > 0:  # down without end, or flat to rounding and no more to gain
+        if not 0 < curvature < np.inf:  # down without end, or flat to rounding and no more to gain
             missing = np.inf if rr > FLAT * first else 0.0
             break
         length = rr / curvature
@@ -379,6 +380,8 @@ def conjugate_gradients(
         if done(*state, missing, shrunk):
             break
         small = small + 1 if added < least * gained else 0
+        if rr == 0:
+            missing = 0.0
         if small == 5 or rr == 0:
             break
         p = r + rr / before * p
@@ -450,13 +453,17 @@ class Seen:
             w = product(v) - coupling * before
             diagonal.append(v @ w)
             w -= diagonal[-1] * v
+            if not np.isfinite(w).all():  # curved beyond the floats, of which nothing can be said
+                self.hidden = np.finfo(float).tiny
+                break
             (flattest, last), steeper = flattest_of(diagonal, beside), self.hidden
             self.hidden, fell = flattest, flattest / steeper
             before, coupling = v, np.linalg.norm(w)
-            if len(diagonal) >= LEAST_PROBES and coupling * abs(last) <= 0.5 * flattest:
+            known = len(diagonal) >= LEAST_PROBES and coupling * abs(last) <= 0.5 * flattest
+            if known or coupling <= ROUNDING * max(diagonal):  # no direction is left
                 return len(diagonal)
             beside.append(coupling)
-            v = w / max(coupling, np.finfo(float).tiny)
+            v = w / coupling
         self.hidden *= min(0.5, fell)
         return len(diagonal)
 

@@ -537,6 +537,8 @@ def go_on_from(problem, state, parameters):
     for name in ("previous", "point"):
         state.slots[name][...] = point
     state.slots["theta"][...] = 1.0
+    for name in ("reference", "gradient"):  # nothing to compare the next ones with
+        state.slots[name][...] = np.nan
 
 
 def apply_gradient(part, gradient, rates, t):

@@ -28,7 +28,7 @@ from sklearn.linear_model import (
 )
 
 from skgd import GDClassifier, GDRegressor
-from skgd.losses import Loss, Multinomial
+from skgd.losses import LogLoss, Loss, Multinomial
 from skgd.optimizers import SGD
 
 ALPHA = 1e-4
@@ -347,6 +347,26 @@ def test_a_softmax_of_more_than_a_thousand_coefficients_does_not_stall(
     start, best = model.loss_curve_[0], objective(exact.coef_, exact.intercept_)
     assert objective(model.coef_, model.intercept_) - best <= 1e-3 * (start - best)
     assert model.n_iter_ < 500
+
+
+def test_what_is_left_is_estimated_where_only_the_intercept_can_move():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(100, 5)), rng.normal(size=100)
+    model = GDRegressor(penalty="l1", alpha=10.0, optimizer="sgd", batch_size="full").fit(X, y)
+    assert not model.coef_.any()
+    assert model.intercept_ == pytest.approx(y.mean(), abs=1e-3)
+
+
+def test_a_loss_that_inherits_says_itself_how_low_it_goes():
+    class Lower(LogLoss):
+        def value(self, y, z):
+            return super().value(y, z) - 10.0
+
+    X, y = rows("cancer")
+    model = GDClassifier(Lower(), alpha=1e-2).fit(X, y)
+    assert model.n_iter_ > 1
+    assert model.suboptimality_bound_ >= 0.0
+    assert model.score(X, y) > 0.95
 
 
 def test_no_more_is_said_to_be_left_than_an_objective_above_zero_can_lose():

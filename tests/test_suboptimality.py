@@ -51,6 +51,29 @@ def test_a_probe_shows_flat_directions_below_a_few_strong_ones(strong, flat, see
     assert missed <= said + 1e-9 <= 1e-2
 
 
+def test_a_probe_that_overflows_leaves_all_to_be_missed():
+    H, gradient = np.diag([1.0, 1.0, 2.0]), np.array([1.0, 1.0, 0.0])
+    steep = np.array([0.0, 0.0, 1.0])
+
+    def product(v):
+        return np.full(3, np.inf) if np.array_equal(v, steep) else H @ v
+
+    def done(*_):
+        return True
+
+    with np.errstate(all="ignore"):  # as a fit has it
+        _, gained, missing, _ = conjugate_gradients(product, gradient, done, done, steep)
+    assert gained > 0.0
+    assert not missing < np.inf
+
+
+@pytest.mark.parametrize("size", [1, 5])
+def test_a_probe_ends_where_no_direction_is_left(size):
+    missed, said, _ = run(2.0 * np.eye(size), np.ones(size), 1e-2, np.ones(size))
+    assert abs(missed) < 1e-12
+    assert said <= 1e-2
+
+
 def test_the_least_eigenvalue_of_a_singular_matrix_is_above_zero_and_so_is_its_square():
     least, last = flattest_of([1.0, 1.0], [1.0])
     assert 0 < least**2 < 1e-30

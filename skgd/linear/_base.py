@@ -382,8 +382,8 @@ class BaseGD(Parametrized):
             most_curved = 1.0 / recipe.schedule.base_rate
 
         known = recipe.knows_gap
-        own_descent = session.own and not known and not recipe.reach
-        leaps = own_descent and isinstance(state.metric, Whitened)
+        leaps = session.own and isinstance(state.metric, Whitened) and not recipe.average_start
+        leaps &= not known and not recipe.reach
 
         def newton_now(enough):
             """What conjugate gradients sum now."""

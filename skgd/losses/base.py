@@ -49,7 +49,8 @@ class Loss(Component):
     bounded_slope : bool
         Whether the slope is bounded, so that a fit can't grow exponentially.
     least : float
-        No value is below this; minus infinity where that is not known.
+        No value is below this; minus infinity where that is not known. It belongs to the class that
+        names it, as `kernel` does.
     rowwise : bool
         Whether all scores of a row enter one loss (softmax).
     power : float or None
