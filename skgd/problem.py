@@ -23,9 +23,14 @@ def second_derivative(loss, y, z, reach):
     return (loss.slope(y, z + reach) - loss.slope(y, z - reach)) / (2.0 * reach)
 
 
+def of_its_class(component, name, default=None):
+    """What the very class of a component says; a subclass may compute something else."""
+    return type(component).__dict__.get(name, default)
+
+
 def compiled(component):
     """Name of the compiled version of a component, or None; a subclass does not inherit it."""
-    return type(component).__dict__.get("kernel")
+    return of_its_class(component, "kernel")
 
 
 @dataclass
@@ -182,9 +187,8 @@ class Problem:
 
     @property
     def least(self):
-        """No objective is below this, if no penalty is below zero. A class that inherits from a
-        loss may change its values, so it has to say so itself."""
-        least = type(self.loss).__dict__.get("least", -np.inf)
+        """No objective is below this, if no penalty is below zero."""
+        least = of_its_class(self.loss, "least", -np.inf)
         return least * (1 if self.loss.rowwise else self.n_columns)
 
     @cached_property

@@ -44,8 +44,10 @@ class Suboptimality:
     def __call__(self, history):
         curve = history["objective"]
         k = len(curve)
+        if k < self.next_look and not self.free:
+            return None
         early = not self.free and self.early(curve)
-        if (k < self.next_look and not self.free) or (early and k < self.patience):
+        if early and k < self.patience:
             return None
         gap, enough, digits, n_passes = self.look(curve)
         self.next_look = k + max(1, k // 8, n_passes // 2)

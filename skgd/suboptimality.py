@@ -28,7 +28,6 @@ OFF = 0.25, 0.4  # a descent from what a parabola foresees, as a share of it
 SLOW = 0.1, 0.3  # what a step leaves, as a share of what was left before it
 BENT, KINKED = 4.0, 10.0
 ROUNDING = 1e-12
-LATE = 150  # epochs, after which descent needs Newton's steps to help it on
 SHARES = 1.0, 0.5, 0.25, 0.1  # of one, that are tried
 FLAT = 1e-6
 FORCING, FORCING_AT_END = 0.25, 1e-4
@@ -54,7 +53,8 @@ def newton_gap(problem, flat, metric, enough=None, n_threads=1, most_curved=np.i
     most_curved : float
         No direction is more curved than this in the coordinates.
     land : callable or None
-        If more than enough is left, it is told where Newton's step leads, if that is down.
+        If more than enough is left, it is told where Newton's step, or a share of it, leads down
+        to.
 
     Returns
     -------
@@ -92,16 +92,17 @@ def newton_gap(problem, flat, metric, enough=None, n_threads=1, most_curved=np.i
         return bound(gained, missing) <= little
 
     even = isinstance(metric, Whitened) and land is None  # about as curved in all directions
-    probe = None if even else inside.any_direction()
+    probe = None if even else inside.any_direction
     step, gained, missing, n_products = conjugate_gradients(product, r, done, claimed, probe)
     gap = bound(gained, missing) * (1.0 if problem.loss.smooth else BENT)
     doubtful = 1.0
-    for share in SHARES if gap > too_much and land is not None else ():
-        there = flat + share * inside.left(step)
-        n_products += 1
-        if problem.gradient(there, n_threads)[1] < objective:
-            land(there)
-            break
+    if gap > too_much and land is not None:
+        way = inside.left(step)
+        for share in SHARES:
+            n_products += 1
+            if problem.gradient(flat + share * way, n_threads)[1] < objective:
+                land(flat + share * way)
+                break
     if gap <= too_much and gained > 0 and not isinstance(problem.loss, SquaredError):
         _, there = problem.gradient(flat + inside.left(step), n_threads)
         doubtful = doubt(objective - there, 0.5 * gained)
@@ -156,8 +157,8 @@ def newton_step(problem, flat, gradient, metric, gained_before, tol, n_threads=1
         return 0.5 * missing if exact else bound(gained, missing)
 
     limits = (0.0, MOST_EXACT) if exact else (ENOUGH, MOST_PRODUCTS)
-    r, probe = inside.pulled(gradient.copy()), inside.any_direction()
-    step, gained, missing, _ = conjugate_gradients(product, r, done, claimed, probe, *limits)
+    args = inside.pulled(gradient.copy()), done, claimed, inside.any_direction
+    step, gained, missing, _ = conjugate_gradients(product, *args, *limits)
     return inside.left(step), 0.5 * gained, left(gained, missing)
 
 
@@ -339,10 +340,10 @@ def conjugate_gradients(
         Told the products so far, twice the descent, twice what may be missing of it, and the
         size of the residual as a share of the first, says whether to stop.
     claimed : callable
-        Told twice the descent and what may be missing of it, says whether no more than that is
-        to be claimed. Then it is made sure first.
-    probe : ndarray or None
-        A random direction, to learn from how flat directions are that the search has not seen.
+        Told twice the descent and twice what may be missing of it, says whether to stop would be
+        to claim that no more is missing. A probe comes before that.
+    probe : callable or None
+        Returns a random direction, to learn from how flat those are that the search has not seen.
     least : float
         After five products in a row that add less than this share the search ends.
     most : int
@@ -371,18 +372,20 @@ def conjugate_gradients(
         gained += added
         r = r - length * Hp
         rr, before = r @ r, rr
-        seen.take_in(added, length, rr / before, rr)
-        missing, state = seen.missing(), (len(seen.added), gained)
-        shrunk = np.sqrt(rr / first)
-        if probe is not None and claimed(gained, missing) and done(*state, missing, shrunk):
-            n_probes, probe = seen.probe(product, probe), None
+        seen.take_in(length, rr)
+        k, missing, shrunk = len(seen.added), seen.missing(), np.sqrt(rr / first)
+        if done(k, gained, missing, shrunk):
+            if probe is None or not claimed(gained, missing):
+                break
+            n_probes, probe = seen.probe(product, probe()), None
             missing = seen.missing()
-        if done(*state, missing, shrunk):
-            break
-        small = small + 1 if added < least * gained else 0
+            if done(k, gained, missing, shrunk):
+                break
         if rr == 0:
             missing = 0.0
-        if small == 5 or rr == 0:
+            break
+        small = small + 1 if added < least * gained else 0
+        if small == 5:
             break
         p = r + rr / before * p
     return step, gained, missing, len(seen.added) + n_probes
@@ -411,10 +414,10 @@ class Seen:
         self.added, self.squares, self.flattest, self.hidden = [], [rr], [], np.inf
         self.diagonal, self.beside, self.carried = [], [], 0.0
 
-    def take_in(self, added, length, ratio, rr):
-        """One more product: what it added, how long its step was, how much smaller it made the
-        square of the residual, and that."""
-        self.added.append(added)
+    def take_in(self, length, rr):
+        """One more product: how long its step was, and the square of the residual after it."""
+        ratio = rr / self.squares[-1]
+        self.added.append(length * self.squares[-1])
         self.squares.append(rr)
         self.diagonal.append(1.0 / length + self.carried)
         self.flattest.append(flattest_of(self.diagonal, self.beside)[0])

@@ -47,7 +47,7 @@ def test_a_probe_shows_flat_directions_below_a_few_strong_ones(strong, flat, see
     eigenvalues = np.concatenate([rng.uniform(0.5, 1.0, strong), np.full(400, flat)])
     share = np.where(eigenvalues > flat, 1.0 / strong, 1.0 / 400)
     H, gradient = turned(eigenvalues, np.sqrt(2.0 * eigenvalues * share), rng)  # descents of 1 each
-    missed, said, _ = run(H, gradient, 1e-2, rng.standard_normal(len(gradient)))
+    missed, said, _ = run(H, gradient, 1e-2, lambda: rng.standard_normal(len(gradient)))
     assert missed <= said + 1e-9 <= 1e-2
 
 
@@ -62,14 +62,14 @@ def test_a_probe_that_overflows_leaves_all_to_be_missed():
         return True
 
     with np.errstate(all="ignore"):  # as a fit has it
-        _, gained, missing, _ = conjugate_gradients(product, gradient, done, done, steep)
+        _, gained, missing, _ = conjugate_gradients(product, gradient, done, done, steep.copy)
     assert gained > 0.0
     assert not missing < np.inf
 
 
 @pytest.mark.parametrize("size", [1, 5])
 def test_a_probe_ends_where_no_direction_is_left(size):
-    missed, said, _ = run(2.0 * np.eye(size), np.ones(size), 1e-2, np.ones(size))
+    missed, said, _ = run(2.0 * np.eye(size), np.ones(size), 1e-2, lambda: np.ones(size))
     assert abs(missed) < 1e-12
     assert said <= 1e-2
 

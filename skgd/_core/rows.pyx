@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 cdef Py_ssize_t SHORT = 32  # non-zeros a row
 
+
 cdef class Rows:
     """Rows to take scores and gradients of."""
 

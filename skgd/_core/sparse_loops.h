@@ -145,7 +145,7 @@ static double NAME(straight)(const void *data, const void *indices, const void *
                                gb);
 }
 
-/* The same on coefficients of lazy.pyx, before step t */
+/* The scores on coefficients of lazy.pyx, before step t */
 static void NAME(lazy_scores)(const void *data, const void *indices, const void *indptr,
                               const uint32_t *order, ptrdiff_t first, ptrdiff_t n, ptrdiff_t t,
                               const Lazy *z, double *restrict Z) {

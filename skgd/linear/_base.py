@@ -39,7 +39,7 @@ from ..penalties import ElasticNet, Penalty
 from ..problem import Problem
 from ..schedules import Constant, Schedule
 from ..stopping import NoProgress, Suboptimality, ValidationScore
-from ..suboptimality import KINKED, LATE, doubt, newton_gap, over_kinks
+from ..suboptimality import KINKED, doubt, newton_gap, over_kinks
 from ..train import (
     Found,
     Part,
@@ -66,6 +66,7 @@ HISTORY = (
 )
 
 
+LATE = 150  # epochs, after which descent needs Newton's steps to help it on
 FAR_INTERCEPT = 5.0  # a probability of 0.7 %
 
 # parameters that a recipe does not depend on
