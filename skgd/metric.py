@@ -76,14 +76,14 @@ class Whitened(Metric):
     bend: float
 
     @classmethod
-    def of(cls, diagonal, matrices, bend):
-        """From standardised coordinates and the curvature in them, (n_blocks, q, q); it is
+    def of(cls, diagonal, matrices, bend, dtype=np.float64):
+        """From standardised coordinates and the curvature in them, n_blocks of (q, q); it is
         lifted a little, so that there are digits enough where columns depend on each other."""
         factors = []
         for matrix in matrices:
             own = np.diag(matrix)
             lift = JITTER * (own + own.mean()) + np.finfo(float).tiny
-            factors.append(cholesky(matrix + np.diag(lift), lower=True))
+            factors.append(cholesky(matrix + np.diag(lift), lower=True).astype(dtype, copy=False))
         return cls(diagonal.scale, diagonal.shift, np.array(factors), bend)
 
     def blocks(self, coef, intercept):

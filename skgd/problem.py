@@ -256,15 +256,21 @@ class Problem:
     def curvature(self, flat):
         """Slopes that make `gradient` the product of the Hessian at `flat` with a direction."""
         bends = None if isinstance(self.loss, SquaredError) else self.bends(flat)
+        return self.curvature_of(bends, self.sample_weight)
+
+    def curvature_of(self, bends, weight):
+        """The same of rows that are curved as `bends` says and weigh so much."""
         target = self.column_target()
-        return slopes.Curvature(
-            self.y, self.sample_weight, [0, len(target)], target, bends, self.loss.rowwise
-        )
+        return slopes.Curvature(self.y, weight, [0, len(target)], target, bends, self.loss.rowwise)
+
+    def scores(self, flat):
+        """Scores (n_rows, n_columns) at `flat`."""
+        return core.scores(self.rows, self.columns(flat), self.order())
 
     def bends(self, flat):
         """Second derivatives of the loss in each score of the rows at `flat`; of a softmax the
         probabilities, which give them."""
-        bends = core.scores(self.rows, self.columns(flat), self.order())
+        bends = self.scores(flat)
         y, h = self.of_kept(self.y), NUDGE * self.spread
         for first in range(0, len(bends), BLOCK):
             z, part = bends[first : first + BLOCK], y[first : first + BLOCK]

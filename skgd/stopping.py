@@ -26,7 +26,7 @@ class Suboptimality:
     size : float
         How large the objective is where no target is fitted at all.
     patience : float
-        After so many epochs an estimate is asked for however fast the loss curve falls.
+        After so many epochs an estimate is asked for after each, however fast the loss curve falls.
 
     Attributes
     ----------
@@ -46,14 +46,13 @@ class Suboptimality:
         k = len(curve)
         if k < self.next_look and not self.free:
             return None
-        early = not self.free and self.early(curve)
-        if early and k < self.patience:
+        late = k >= self.patience
+        if not (self.free or late) and self.early(curve):
             return None
         gap, enough, digits, n_passes = self.look(curve)
-        self.next_look = k + max(1, k // 8, n_passes // 2)
-        if not early:  # else it is for the fit to step by
-            history["suboptimality"][-1] = self.latest
-        if gap > enough or early or not np.isfinite(gap):
+        self.next_look = k + (1 if late else max(1, k // 8, n_passes // 2))
+        history["suboptimality"][-1] = self.latest
+        if gap > enough or not np.isfinite(gap):
             return None
         if gap <= digits:
             return "the objective is at the optimum, as far as its digits go"

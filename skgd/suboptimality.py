@@ -28,7 +28,6 @@ OFF = 0.25, 0.4  # a descent from what a parabola foresees, as a share of it
 SLOW = 0.1, 0.3  # what a step leaves, as a share of what was left before it
 BENT, KINKED = 4.0, 10.0
 ROUNDING = 1e-12
-SHARES = 1.0, 0.5, 0.25, 0.1  # of one, that are tried
 FLAT = 1e-6
 FORCING, FORCING_AT_END = 0.25, 1e-4
 CAUTION = 1.1  # the curvature is that of a sample
@@ -36,7 +35,7 @@ MOST_WORK, ROUNDS = 300_000_000, (5, 200)
 SWEEPS, DIGITS = 50, 1e-10
 
 
-def newton_gap(problem, flat, metric, enough=None, n_threads=1, most_curved=np.inf, land=None):
+def newton_gap(problem, flat, metric, enough=None, n_threads=1, most_curved=np.inf):
     """Estimate F - F* at `flat`.
 
     Parameters
@@ -52,9 +51,6 @@ def newton_gap(problem, flat, metric, enough=None, n_threads=1, most_curved=np.i
     n_threads : int
     most_curved : float
         No direction is more curved than this in the coordinates.
-    land : callable or None
-        If more than enough is left, it is told where Newton's step, or a share of it, leads down
-        to.
 
     Returns
     -------
@@ -79,30 +75,21 @@ def newton_gap(problem, flat, metric, enough=None, n_threads=1, most_curved=np.i
 
     r = inside.pulled(residual)
     lowest = 0.5 * (r @ r) / most_curved
-    if lowest > too_much and land is None:  # no less than this is left
+    if lowest > too_much:  # no less than this is left
         return lowest, objective, 1.0, 1
     least = LEAST_WHITENED if isinstance(metric, Whitened) else LEAST_PRODUCTS
 
     def done(n_products, gained, missing, shrunk):
-        if 0.5 * gained > too_much:
-            return land is None or shrunk <= FORCING
-        return n_products >= least and claimed(gained, missing)
+        return 0.5 * gained > too_much or (n_products >= least and claimed(gained, missing))
 
     def claimed(gained, missing):
         return bound(gained, missing) <= little
 
-    even = isinstance(metric, Whitened) and land is None  # about as curved in all directions
+    even = isinstance(metric, Whitened)  # about as curved in all directions
     probe = None if even else inside.any_direction
     step, gained, missing, n_products = conjugate_gradients(product, r, done, claimed, probe)
     gap = bound(gained, missing) * (1.0 if problem.loss.smooth else BENT)
     doubtful = 1.0
-    if gap > too_much and land is not None:
-        way = inside.left(step)
-        for share in SHARES:
-            n_products += 1
-            if problem.gradient(flat + share * way, n_threads)[1] < objective:
-                land(flat + share * way)
-                break
     if gap <= too_much and gained > 0 and not isinstance(problem.loss, SquaredError):
         _, there = problem.gradient(flat + inside.left(step), n_threads)
         doubtful = doubt(objective - there, 0.5 * gained)
@@ -284,6 +271,8 @@ class Coordinates:
         self.metric, self.free, self.fit_intercept = metric, free, problem.fit_intercept
         self.split, self.size = problem.columns(flat).split, len(flat)
         self.alike = problem.loss.rowwise  # all intercepts by as much change nothing
+        # and all coefficients of a column by as much change no more than the penalty
+        self.centred = self.alike and problem.unconstrained
 
     def pulled(self, gradient):
         """A gradient in the coordinates, of those that can move, in place."""
@@ -308,6 +297,9 @@ class Coordinates:
         """A direction in the coordinates as one of the parameters, a new buffer."""
         step = direction.copy()
         self.metric.leave(*self.split(step))
+        if self.centred:
+            for part in self.split(step):
+                part -= part.mean(axis=0)
         if not self.fit_intercept:
             self.split(step)[1][...] = 0.0
         return step

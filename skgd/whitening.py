@@ -26,11 +26,13 @@ import numpy as np
 from ._core import epoch as core
 from .data.gram import cost, gram, softmax_gram, squares
 from .losses import SquaredError
-from .metric import Whitened
+from .metric import Metric, Whitened
 from .problem import NUDGE, second_derivative
 
 MOST_WHITENED = 1000  # columns of a Gram matrix
 MOST_ENTRIES = 2_000_000  # of all of them
+MOST_SINGLE = 6_500_000  # of those of `of_each_score`, half as large a number
+CURVED = 0.999  # of the curvature of a score, in standardised coordinates
 LEAST_ROWS, ROWS_A_COLUMN, ROWS_A_COORDINATE = 5_000, 30, 12
 PASSES = 0.1  # that a Gram matrix may cost, if it needs no more
 PASSES_ONCE = 1.0  # where there is only one, or where only rows near a kink are curved
@@ -199,3 +201,36 @@ def mean_above(metric, reach):
     :math:`h r^2 / 6` in the mean over rows, h being their mean curvature.
     """
     return metric.bend * reach**2 / 6.0
+
+
+def of_each_score(problem, metric, curvatures):
+    """Coordinates of the curvature in each score by itself, whatever one bends with another, or
+    None where they are too many.
+
+    A class is curved in few rows, those that are neither far in it nor far from it: only rows that
+    make nearly all of the curvature are looked at. A sample of them shows flat directions badly.
+
+    Parameters
+    ----------
+    problem : Problem
+    metric : Metric
+        Standardised coordinates.
+    curvatures : ndarray of shape (n_rows, n_columns)
+        Of the scores, the weights of the rows included.
+    """
+    X, place = problem.rows.X, (metric.shift, metric.scale)
+    if problem.n_columns * (problem.rows.n_features + 1) ** 2 > MOST_SINGLE:
+        return None
+    rows = np.arange(len(problem.y), dtype=np.uint32) if problem.kept is None else problem.kept
+    length = 1.0 + problem.of_kept(squares(X, *place))
+    diagonal, l2 = Metric(metric.scale, metric.shift), problem.strengths()[0]
+
+    def matrices():
+        for share in curvatures.T / len(rows):
+            by_size = np.argsort(-share * length, kind="stable")
+            total = np.cumsum((share * length)[by_size])
+            most = by_size[: np.searchsorted(total, CURVED * total[-1]) + 1]
+            matrix = gram(X, rows[most], share[most], *place)
+            yield with_penalty(centred_if(problem, matrix), l2, diagonal)
+
+    return Whitened.of(diagonal, matrices(), 1.0, np.float32)

@@ -19,7 +19,7 @@ PACKAGE = ROOT / "skgd"
 FLOORS = [
     {"display", "rate_range"},
     {"linear"},
-    {"auto"},
+    {"auto", "leaps"},
     {"suboptimality", "stopping", "train"},
     {"whitening", "problem"},
     {"metric", "data"},

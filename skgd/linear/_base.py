@@ -8,7 +8,7 @@ import copy
 import warnings
 import zlib
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import cache
 from numbers import Integral, Real
 
 import numpy as np
@@ -32,6 +32,7 @@ from ..auto import (
     recipe_for,
     stream_recipe,
 )
+from ..leaps import Leaps
 from ..losses import Perceptron, SquaredError
 from ..metric import Whitened
 from ..optimizers import Optimizer
@@ -46,7 +47,6 @@ from ..train import (
     Recipe,
     State,
     apply_gradient,
-    go_on_from,
     has_risen,
     look_around,
     take_in,
@@ -385,18 +385,19 @@ class BaseGD(Parametrized):
         known = recipe.knows_gap
         leaps = session.own and isinstance(state.metric, Whitened) and not recipe.average_start
         leaps &= not known and not recipe.reach
+        newton = Leaps(problem, state, n_threads) if leaps else None
 
         def newton_now(enough):
             """What conjugate gradients sum now."""
+            if leaps and state.epoch >= LATE and enough is not None:
+                gap, objective, *rest = newton.look(enough)
+                return min(gap, objective - problem.least), objective, *rest
             smooth = replace(problem, reach=state.reach)
             above = over_kinks(smooth, state.result)
             metric = state.metric or fallback
             enough = None if enough is None else enough - above
             args = smooth, state.result, metric, enough, n_threads, most_curved
-            land = None
-            if leaps and state.epoch >= LATE and enough is not None:
-                land = partial(go_on_from, problem, state)
-            gap, objective, *rest = newton_gap(*args, land)
+            gap, objective, *rest = newton_gap(*args)
             return min(gap + above, objective - problem.least), objective, *rest
 
         def known_gap(enough):
