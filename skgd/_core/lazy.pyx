@@ -21,7 +21,11 @@ coefficient that has become zero meanwhile h(B) at the step before it did. The s
 :math:`S_s, S_s u_s, S_s^2, ...` depend on the rates alone and are tabulated before the steps are
 taken. Bounds act only right after a gradient, because later a coefficient just nears zero.
 
-Where there are no thresholds and bounds, B is v, and the sum of its squares is followed.
+Where there are no thresholds and bounds, B is v, and the sum of its squares is followed. A step of
+one row adds k x to v, which for one column is `walk`: the squares grow by
+:math:`2 k\, v \cdot x + k^2\, x \cdot x`, and where there are thresholds
+:math:`\sum |B|` and :math:`\sum B^2` by what follows from this, from :math:`\sum |v|` and from the
+count of those that are not 0.
 
 A table covers a chunk of steps: it ends where S has become so small that differences of sums
 would lose digits. A step with :math:`a_s < 1/100` is a chunk of its own and decays eagerly.
@@ -35,9 +39,9 @@ import numpy as np
 
 from .epoch cimport Plan
 from .proxes cimport Separable
-from .rows cimport PREFETCH, Lazy, LazyStep, SparseRows, vector_loops
+from .rows cimport PREFETCH, Lazy, LazyStep, SparseRows, Walk, vector_loops
 from .rules cimport SGD
-from .slopes cimport Slopes
+from .slopes cimport Elementwise, Slopes
 
 cdef enum:
     LONGEST = 1 << 14  # steps of a chunk
@@ -87,7 +91,7 @@ cdef bint pays(SparseRows rows, Separable prox, Columns columns, Py_ssize_t batc
 cdef Py_ssize_t longest_chunk(SparseRows rows, Plan plan):
     """Steps of a chunk, at most: it ends with a look at all coefficients, so let its rows touch
     many more than there are."""
-    cdef Py_ssize_t many = 16 * rows.n_features * rows.n_rows // max(rows.n_nonzero, 1)
+    cdef Py_ssize_t many = 64 * rows.n_features * rows.n_rows // max(rows.n_nonzero, 1)
     return min(plan.n_steps, max(1024, min(<Py_ssize_t> LONGEST, many)))
 
 
@@ -114,9 +118,17 @@ def run(SparseRows rows, Slopes slopes, SGD rule, Separable prox, Columns column
     cdef Table table = Table(columns, prox, longest, total if averaging else None)
     cdef Lazy* z = &table.lazy
     z.room = &room[0, 0]
+    cdef bint walks = (C == 1 and plan.batch_size == 1 and not prox.bounded and plan.active_[0]
+                       and isinstance(slopes, Elementwise) and slopes.reach == 0)
+    cdef double[::1] held = np.empty(2 * d if walks else 1)
+    cdef Walk w
+    if walks:
+        w.scalar, w.parameter = (<Elementwise> slopes).scalar, (<Elementwise> slopes).parameter
+        w.held, w.b, w.b_sum = &held[0], columns.b, &total[total.shape[0] - 1]
+        w.longest, w.b_moves = d, columns.fit_intercept
     with nogil:
         while k < plan.n_steps:
-            n = table.fill(plan, course, k, averaging or lags, &eager)
+            n = table.fill(plan, course, k, lags, &eager)
             if k == 0 or not lags:
                 start_penalty(columns, &room[0, 0], &room[1, 0])
             if k == 0 and lags:
@@ -125,8 +137,11 @@ def run(SparseRows rows, Slopes slopes, SGD rule, Separable prox, Columns column
                     z.penalty[m] += plan.rows_of(0) * (
                         0.5 * prox.strengths_[m, 0] * room[0, c]
                         + prox.strengths_[m, 1] * room[1, c])
-            chunk(rows, slopes, prox, columns, plan, course, k, n, eager, lags, z, &lists[0, 0],
-                  &lists[1, 0], &block[0, 0], &block[1, 0], &total[0] + C * d)
+            if walks and not eager:
+                walk(rows, <Elementwise> slopes, plan, k, n, lags, z, &w)
+            else:
+                chunk(rows, slopes, prox, columns, plan, course, k, n, eager, lags, z, &lists[0, 0],
+                      &lists[1, 0], &block[0, 0], &block[1, 0], &total[0] + C * d)
             if lags:
                 vector_loops().open(NULL, d, n, z)
             for j in range(d if decays or averaging else 0):
@@ -182,20 +197,26 @@ cdef class Table:
 
     cdef Py_ssize_t fill(self, Plan plan, Course course, Py_ssize_t first, bint summed,
                          bint* eager) noexcept nogil:
-        """Tabulate from step `first` on: up to one that must be eager, or at which some scale
-        gets too small. Returns the number of steps."""
-        cdef double smallest = 1e-3 if summed else 1e-60, least = 1.0
-        cdef Py_ssize_t M = self.scales.shape[0], n, m
+        """Tabulate from step `first` on, the sums but that of the average where they are wanted: up
+        to a step that must be eager, or at which some scale gets too small. Returns the number
+        of steps."""
+        cdef double smallest = 1e-3 if summed or self.lazy.sum != NULL else 1e-60, least = 1.0
+        cdef Py_ssize_t M = self.scales.shape[0], longest = min(self.longest, plan.n_steps - first)
+        cdef Py_ssize_t n, m
+        cdef bint averaged
         cdef double* scale
         cdef LazyStep* x
         eager[0] = False
         for m in range(M):
             self.scales[m, 0] = 1.0
             self.steps[m, 0, :] = 0.0
-        for n in range(min(self.longest, plan.n_steps - first)):
+        for n in range(longest):
+            averaged = plan.t + first + n + 1 >= plan.average_start
             for m in range(M):
-                course.at(first + n, m, &self.scales[m, n + 1], &self.steps[m, n + 1, 0])
-                if not self.scales[m, n + 1] >= 0.01:
+                scale = &self.scales[m, n + 1]
+                x = <LazyStep*> &self.steps[m, n + 1, 0]
+                course.at(first + n, m, scale, &x.shrink)
+                if not scale[0] >= 0.01:
                     eager[0] = True
             if eager[0] and n > 0:
                 eager[0] = False  # this step starts the next chunk
@@ -205,32 +226,51 @@ cdef class Table:
                 scale[0] = scale[-1] * (1.0 if eager[0] else scale[0])
                 least = min(least, scale[0])
                 x = <LazyStep*> &self.steps[m, n + 1, 0]
-                x.shrink = x[-1].shrink + x.shrink / scale[0]
+                x.a = x[-1].a + averaged * scale[0]
                 if summed:
-                    add_sums(x, x - 1, scale[0], plan.t + first + n + 1 >= plan.average_start,
-                             plan.rows_of(first + n + 1))
+                    add_sums(x, x - 1, scale[0], averaged, plan.rows_of(first + n + 1))
             if eager[0] or least < smallest:
                 return n + 1
-        return min(self.longest, plan.n_steps - first)
+        return longest
 
     cdef void report(self, Plan plan):
         """Add the penalties to the objective of the plan."""
         plan.objective += np.asarray(self.penalty)
 
 
-cdef void add_sums(LazyStep* step, LazyStep* before, double scale, double averaged,
-                   double n_rows) noexcept nogil:
+cdef inline void add_sums(LazyStep* step, LazyStep* before, double scale, bint averaged,
+                          double n_rows) noexcept nogil:
     """The sums up to a step whose parameters are averaged or not, and are those that the
     next n_rows rows see."""
-    cdef double u = step.shrink, share = averaged * scale, seen = n_rows * scale
-    step.a = before.a + share
-    step.au = before.au + share * u
+    cdef double u = before.shrink + step.shrink / scale, seen = n_rows * scale
+    step.shrink = u
+    step.au = before.au + averaged * scale * u
     step.p = before.p + seen
     step.pu = before.pu + seen * u
     seen *= scale
     step.q = before.q + seen
     step.qu = before.qu + seen * u
     step.quu = before.quu + seen * u * u
+
+
+cdef void walk(SparseRows rows, Elementwise slopes, Plan plan, Py_ssize_t first, Py_ssize_t n,
+               bint lags, const Lazy* z, Walk* w) noexcept nogil:
+    """Steps first:first + n of the epoch, a row each, for one column without bounds."""
+    cdef double[DEFERRED] y, weight, value, slope, loss
+    cdef Py_ssize_t s, k, size
+    w.y, w.weight, w.value = y, weight if slopes.weight != NULL else NULL, value
+    w.first_averaged = plan.average_start - 1 - plan.t - first
+    for s in range(0, n, 64):  # DEFERRED, which must be a number here
+        size = min(<Py_ssize_t> DEFERRED, n - s)
+        slopes.gather(plan.order_, first + s, size, 0, size, y, weight)
+        w.rates = &plan.rates_[first + s, 0]
+        rows.loops.walk(rows.data, rows.indices, rows.indptr, plan.order_, first + s, size,
+                        plan.n_rows, s, lags, z, w)
+        if w.scalar == NULL:
+            vector_loops().logistic(value, size, slope, loss)
+        for k in range(size):
+            plan.objective_[0] += ((loss[k] if w.scalar == NULL else value[k])
+                                   * (weight[k] if slopes.weight != NULL else 1.0))
 
 
 cdef int chunk(SparseRows rows, Slopes slopes, Separable prox, Columns columns, Plan plan,
@@ -240,9 +280,10 @@ cdef int chunk(SparseRows rows, Slopes slopes, Separable prox, Columns columns, 
     cdef Py_ssize_t C = columns.n_columns, s, i, c, m, j, start, size, count = 0
     cdef Py_ssize_t waiting = 0
     cdef const int* touched = NULL
-    cdef bint deferred = slopes.deferred and plan.batch_size == 1
-    cdef double rate, slope, scale, decay, shrink
+    # `walk` sums the losses of its rows itself, and leaves no more than eager steps to this
+    cdef bint deferred = slopes.deferred and plan.batch_size == 1 and (C > 1 or prox.bounded)
     cdef double* Z = block
+    cdef double rate, slope, scale, decay, shrink
     for s in range(n):
         start = (first + s) * plan.batch_size
         size = plan.rows_of(first + s)
@@ -250,6 +291,9 @@ cdef int chunk(SparseRows rows, Slopes slopes, Separable prox, Columns columns, 
             waiting = start % DEFERRED
             Z = block + waiting * C
         prefetch(rows, slopes, plan, start, size)
+        if C > 1 and plan.order_ != NULL and start + size < plan.n_rows:
+            rows.loops.prefetch_coefficients(rows.indices, rows.indptr,
+                                             plan.order_[start + size], columns.W, C * 8)
         if lags:
             rows.loops.lazy_scores(rows.data, rows.indices, rows.indptr, plan.order_, start, size,
                                    s, z, Z)

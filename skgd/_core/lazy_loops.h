@@ -47,9 +47,9 @@ INLINE void NAME(settle)(double B, double *sum, ptrdiff_t c, ptrdiff_t t, const 
     z->penalty[m] += NAME(cost)(base, x, z->strengths + 4 * m);
 }
 
-/* Settle what has become 0 by step t: from now on it is written as 0. */
-static void NAME(bury)(ptrdiff_t j, ptrdiff_t t, const Lazy *z) {
-    for (ptrdiff_t c = 0; c < z->n_columns; c++) {
+/* Settle what has become 0 by step t, of the columns first:last: from now on it is written as 0. */
+static void NAME(bury)(ptrdiff_t j, ptrdiff_t first, ptrdiff_t last, ptrdiff_t t, const Lazy *z) {
+    for (ptrdiff_t c = first; c < last; c++) {
         const ptrdiff_t at = j * z->n_columns + c;
         const double B = z->v[at];
         if (B == 0 || !(fabs(B) <= z->table[z->model[c] * z->n_table + t].shrink)) continue;

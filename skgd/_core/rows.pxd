@@ -21,6 +21,23 @@ cdef extern from "vector.h" nogil:
         const double* root
         const double* power
 
+    ctypedef double (*Scalar)(double y, double z, double parameter,
+                              double* value) noexcept nogil
+
+    ctypedef struct Walk:
+        const double* y
+        const double* weight
+        const double* rates
+        double* value
+        double* held
+        Py_ssize_t longest
+        double* b
+        double* b_sum
+        double b_moves
+        Scalar scalar
+        double parameter
+        Py_ssize_t first_averaged
+
     ctypedef struct DenseLoops:
         void (*scores)(const void*, const uint32_t*, Py_ssize_t, Py_ssize_t, Py_ssize_t,
                        const double*, const double*, Py_ssize_t, double*) noexcept nogil
@@ -43,8 +60,13 @@ cdef extern from "vector.h" nogil:
                             Py_ssize_t, Py_ssize_t, const Lazy*, double*) noexcept nogil
         void (*lazy_gradient)(const void*, const void*, const void*, const uint32_t*, Py_ssize_t,
                               Py_ssize_t, const double*, Py_ssize_t, const Lazy*) noexcept nogil
+        void (*walk)(const void*, const void*, const void*, const uint32_t*, Py_ssize_t,
+                     Py_ssize_t, Py_ssize_t, Py_ssize_t, int, const Lazy*,
+                     const Walk*) noexcept nogil
         void (*prefetch)(const void*, const void*, const void*, Py_ssize_t,
                          Py_ssize_t) noexcept nogil
+        void (*prefetch_coefficients)(const void*, const void*, Py_ssize_t, const double*,
+                                      Py_ssize_t) noexcept nogil
         Py_ssize_t (*touched)(const void*, const void*, const uint32_t*, Py_ssize_t, Py_ssize_t,
                               int*, int, int*) noexcept nogil
         void (*pair_scores)(const void*, const void*, const void*, const uint32_t*, Py_ssize_t,

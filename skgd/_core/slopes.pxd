@@ -1,8 +1,6 @@
 from libc.stdint cimport int32_t, uint32_t
 
-from .rows cimport Straight, VectorLoops
-
-ctypedef double (*Scalar)(double y, double z, double parameter, double* value) noexcept nogil
+from .rows cimport Scalar, Straight, VectorLoops
 
 
 cdef class Slopes:

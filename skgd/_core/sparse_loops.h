@@ -8,6 +8,9 @@
 #define PASTE4(a, b, c, e) PASTE4_(a, b, c, e)
 #define NAME(f) PASTE4(f, T, I, ISA)
 #define BLOCK 4
+#define FEW 8    /* columns that are moved one by one */
+#define AHEAD 6  /* rows that are asked for before they are needed */
+#define LONG 512 /* non-zeros of a row that are */
 #define EACH_NONZERO(i, k) \
     const ptrdiff_t row = order ? (ptrdiff_t)order[first + (i)] : first + (i); \
     for (ptrdiff_t k = ((const I *)indptr)[row]; k < ((const I *)indptr)[row + 1]; k++)
@@ -28,12 +31,35 @@ static void NAME(scores)(const void *data, const void *indices, const void *indp
             continue;
         }
         for (ptrdiff_t c = 0; c < C; c++) z[c] = b ? b[c] : 0;
-        EACH_NONZERO(i, k) {
+        const ptrdiff_t row = order ? (ptrdiff_t)order[first + i] : first + i;
+        ptrdiff_t k = ((const I *)indptr)[row];
+        const ptrdiff_t end = ((const I *)indptr)[row + 1];
+        for (; k + 4 <= end; k += 4) { /* as a sum waits for each addition */
+            const double *w0 = W + index[k] * C, *w1 = W + index[k + 1] * C;
+            const double *w2 = W + index[k + 2] * C, *w3 = W + index[k + 3] * C;
+            const double x0 = (double)x[k], x1 = (double)x[k + 1];
+            const double x2 = (double)x[k + 2], x3 = (double)x[k + 3];
+            for (ptrdiff_t c = 0; c < C; c++)
+                z[c] += (x0 * w0[c] + x1 * w1[c]) + (x2 * w2[c] + x3 * w3[c]);
+        }
+        for (; k < end; k++) {
             const double *w = W + index[k] * C;
             const double value = (double)x[k];
             for (ptrdiff_t c = 0; c < C; c++) z[c] += value * w[c];
         }
     }
+}
+
+/* The columns that a row moves, and how many, where they are at most FEW and a quarter of all: then
+ * only their coefficients need be touched. Else -1. */
+INLINE ptrdiff_t NAME(moved_by)(const double *slope, ptrdiff_t C, ptrdiff_t *moved) {
+    ptrdiff_t count = 0;
+    for (ptrdiff_t c = 0; c < C; c++) {
+        if (slope[c] == 0) continue;
+        if (count == FEW || 4 * (count + 1) > C) return -1;
+        moved[count++] = c;
+    }
+    return count;
 }
 
 /* G[j, c] += sum_i D[i, c] x_ij and gb[c] += sum_i D[i, c]; change[c], where wanted, grows by
@@ -89,9 +115,21 @@ static void NAME(gradient)(const void *data, const void *indices, const void *in
             if (change) change[0] += (grown[0] + grown[1]) + (grown[2] + grown[3]);
             continue;
         }
+        ptrdiff_t moved[FEW];
+        const ptrdiff_t n_moved = NAME(moved_by)(slope, C, moved);
         EACH_NONZERO(i, k) {
             double *g = G + index[k] * C;
             const double value = (double)x[k];
+            if (n_moved >= 0) {
+                for (ptrdiff_t q = 0; q < n_moved; q++) {
+                    const ptrdiff_t c = moved[q];
+                    const double add = value * slope[c];
+                    if (change) change[c] += add * (2 * g[c] + add);
+                    g[c] += add;
+                    if (H) H[index[k] * C + c] += share[c] * add;
+                }
+                continue;
+            }
             if (change)
                 for (ptrdiff_t c = 0; c < C; c++) {
                     double add = value * slope[c];
@@ -170,7 +208,17 @@ static void NAME(lazy_scores)(const void *data, const void *indices, const void 
             continue;
         }
         for (ptrdiff_t c = 0; c < C; c++) Z[i * C + c] = 0;
-        EACH_NONZERO(i, k) {
+        const ptrdiff_t row = order ? (ptrdiff_t)order[first + i] : first + i;
+        ptrdiff_t k = ((const I *)indptr)[row];
+        const ptrdiff_t end = ((const I *)indptr)[row + 1];
+        for (; k + 2 <= end; k += 2) {
+            const double *b0 = B + index[k] * C, *b1 = B + index[k + 1] * C;
+            const double x0 = (double)x[k], x1 = (double)x[k + 1];
+            for (ptrdiff_t c = 0; c < C; c++)
+                Z[i * C + c] += x0 * PASTE(left, vector, ISA)(b0[c], u[c]) +
+                                x1 * PASTE(left, vector, ISA)(b1[c], u[c]);
+        }
+        for (; k < end; k++) {
             const double *b = B + index[k] * C;
             const double value = (double)x[k];
             for (ptrdiff_t c = 0; c < C; c++)
@@ -200,7 +248,7 @@ INLINE void NAME(lazy_column)(const T *x, const I *index, const I *indptr, const
             }
             if (PASTE(some_gone, vector, ISA)(B, room, 0, BLOCK))
                 for (ptrdiff_t q = 0; q < size; q++) {
-                    PASTE(bury, vector, ISA)(index[k + q], t, z);
+                    PASTE(bury, vector, ISA)(index[k + q], 0, 1, t, z);
                     B[q] = z->v[index[k + q]];
                 }
             PASTE(push, vector, ISA)(B, add, averaged ? owed : NULL, room, room + 1, room + 2, 0,
@@ -225,10 +273,26 @@ INLINE void NAME(lazy_columns)(const T *x, const I *index, const I *indptr, cons
     const ptrdiff_t C = z->n_columns;
     double *add = room + 6 * C, *owed = room + 7 * C;
     for (ptrdiff_t i = 0; i < n; i++) {
+        ptrdiff_t moved[FEW];
+        const ptrdiff_t n_moved = NAME(moved_by)(D + i * C, C, moved);
         EACH_NONZERO(i, k) {
             const ptrdiff_t j = index[k];
+            if (n_moved >= 0) {
+                for (ptrdiff_t q = 0; q < n_moved; q++) {
+                    const ptrdiff_t c = moved[q];
+                    double *B = z->v + j * C + c, grown[3] = {0, 0, 0};
+                    const double plus = (double)x[k] * D[i * C + c];
+                    if (PASTE(some_gone, vector, ISA)(B, room + c, 0, 1))
+                        PASTE(bury, vector, ISA)(j, c, c + 1, t, z);
+                    PASTE(push, vector, ISA)(B, &plus, averaged ? owed : NULL, room + c,
+                                             room + C + c, room + 2 * C + c, 0, grown, 1);
+                    if (averaged) z->sum[j * C + c] -= owed[0];
+                    for (int m = 0; m < 3; m++) room[(3 + m) * C + c] += grown[m];
+                }
+                continue;
+            }
             if (PASTE(some_gone, vector, ISA)(z->v + j * C, room, 1, C))
-                PASTE(bury, vector, ISA)(j, t, z);
+                PASTE(bury, vector, ISA)(j, 0, C, t, z);
             for (ptrdiff_t c = 0; c < C; c++) add[c] = (double)x[k] * D[i * C + c];
             PASTE(push, vector, ISA)(z->v + j * C, add, averaged ? owed : NULL, room, room + C,
                                      room + 2 * C, 1, room + 3 * C, C);
@@ -342,31 +406,155 @@ static void NAME(pair_gradient)(const void *data, const void *indices, const voi
     }
 }
 
-/* Ask for the first lines of a row, which the next ones follow by themselves, and for where a
- * later row begins. */
-static void NAME(prefetch)(const void *data, const void *indices, const void *indptr,
+/* Ask for a row, to the second cache, as few lines at a time may be under way to the first, and for
+ * where a later row begins. Inline, because to a compiler a call that does no more is of no effect. */
+INLINE void NAME(prefetch)(const void *data, const void *indices, const void *indptr,
                            ptrdiff_t i, ptrdiff_t later) {
     const ptrdiff_t start = ((const I *)indptr)[i], end = ((const I *)indptr)[i + 1];
-    const ptrdiff_t far = end < start + 64 ? end : start + 64;
-    for (ptrdiff_t k = start; k < far; k += 64 / sizeof(T)) PREFETCH((const T *)data + k);
-    for (ptrdiff_t k = start; k < far; k += 64 / sizeof(I)) PREFETCH((const I *)indices + k);
+    const ptrdiff_t far = end < start + LONG ? end : start + LONG;
+    for (ptrdiff_t k = start; k < far; k += 64 / sizeof(T)) PREFETCH_LATER((const T *)data + k);
+    for (ptrdiff_t k = start; k < far; k += 64 / sizeof(I)) PREFETCH_LATER((const I *)indices + k);
     if (far > start) { /* a row seldom begins with a line */
-        PREFETCH((const T *)data + far - 1);
-        PREFETCH((const I *)indices + far - 1);
+        PREFETCH_LATER((const T *)data + far - 1);
+        PREFETCH_LATER((const I *)indices + far - 1);
     }
     PREFETCH((const I *)indptr + later);
+}
+
+/* Ask for `bytes` of the coefficients of each feature of a row. */
+static void NAME(prefetch_coefficients)(const void *indices, const void *indptr, ptrdiff_t i,
+                                        const double *W, ptrdiff_t bytes) {
+    for (ptrdiff_t k = ((const I *)indptr)[i]; k < ((const I *)indptr)[i + 1]; k++) {
+        const char *w = (const char *)W + ((const I *)indices)[k] * bytes;
+        for (ptrdiff_t at = 0; at < bytes; at += 64) PREFETCH_LATER(w + at);
+        PREFETCH_LATER(w + bytes - 1);
+    }
+}
+
+/* Steps t .. t + n of lazy.pyx, a row each, with one column and without bounds. A step adds k x to
+ * v, so that the sum of squares grows by 2 k (v . x) + k^2 (x . x): both are summed with the score.
+ * Where thresholds take more numbers, those of a row are held side by side: plain loops over them
+ * are vectors. */
+INLINE void NAME(walk_rows)(const T *data, const I *indices, const I *indptr,
+                            const uint32_t *order, ptrdiff_t first, ptrdiff_t n,
+                            ptrdiff_t n_rows, ptrdiff_t t, const Lazy *z, const Walk *walk,
+                            int lags, int averaged) {
+    const Walk own = *walk; /* stores can't change it, so that it may stay in registers */
+    double *v = z->v, *sum = z->sum;
+    double *restrict held = own.held, *restrict owed = held + own.longest;
+    const double l2 = z->strengths[0], l1 = z->strengths[1];
+    double b = own.b[0], b_sum = 0, square = z->room[0], penalty = 0;
+    for (ptrdiff_t i = 0; i < n; i++, t++) {
+        const ptrdiff_t row = order ? (ptrdiff_t)order[first + i] : first + i;
+        if (order && first + i + AHEAD < n_rows) {
+            const ptrdiff_t later = first + i + 2 * AHEAD;
+            NAME(prefetch)(data, indices, indptr, order[first + i + AHEAD],
+                           order[later < n_rows ? later : n_rows - 1]);
+        }
+        const ptrdiff_t size = indptr[row + 1] - indptr[row];
+        const T *x = data + indptr[row];
+        const I *index = indices + indptr[row];
+        const LazyStep *now = z->table + t;
+        const double u = now->shrink, scale = z->scale[t];
+        double vx = 0, xx = 0;
+        int64_t gone = 0;
+        if (lags) {
+            for (ptrdiff_t k = 0; k < size; k++) held[k] = v[index[k]];
+            for (ptrdiff_t k = 0; k < size; k++) {
+                const double left = PASTE(left, vector, ISA)(held[k], u), value = (double)x[k];
+                vx += value * left;
+                xx += value * value;
+                gone |= (left == 0 ? 1 : 0) & (held[k] != 0 ? 1 : 0);
+            }
+        } else {
+            for (ptrdiff_t k = 0; k < size; k++) {
+                vx += (double)x[k] * v[index[k]];
+                xx += (double)x[k] * (double)x[k];
+            }
+        }
+        const double score = scale * vx + b, y = own.y[i];
+        double slope;
+        if (own.scalar) {
+            slope = own.scalar(y, score, own.parameter, own.value + i);
+        } else {
+            const double margin = own.value[i] = y * score;
+            slope = -y / (1.0 + PASTE(exp_below, vector, ISA)(margin > 708.0 ? 708.0 : margin));
+        }
+        slope *= own.rates[i] * (own.weight ? own.weight[i] : 1.0);
+        b -= own.b_moves * slope;
+        if (t >= own.first_averaged) b_sum += b;
+        if (!lags) penalty += scale * scale * square;
+        if (slope == 0) continue;
+        const double step = -slope / z->scale[t + 1];
+        const double grown = step * (2 * vx + step * xx);
+        if (!lags) {
+            square += grown;
+            const double share = now->a * step;
+            for (ptrdiff_t k = 0; k < size; k++) {
+                v[index[k]] += step * (double)x[k];
+                if (averaged) sum[index[k]] -= share * (double)x[k];
+            }
+            continue;
+        }
+        for (ptrdiff_t k = 0; gone && k < size; k++)
+            if (held[k] != 0 && fabs(held[k]) <= u) {
+                PASTE(bury, vector, ISA)(index[k], 0, 1, t, z);
+                held[k] = 0;
+            }
+        double length = 0, count = 0;
+        for (ptrdiff_t k = 0; k < size; k++) {
+            const double old = held[k], before = PASTE(left, vector, ISA)(old, u);
+            const double after = before + step * (double)x[k];
+            held[k] = after == 0 ? 0 : after + copysign(u, after);
+            length += fabs(after) - fabs(before);
+            count += (after != 0 ? 1.0 : 0.0) - (before != 0 ? 1.0 : 0.0);
+            if (averaged)
+                owed[k] = PASTE(share, vector, ISA)(held[k], now->a, now->au) -
+                          PASTE(share, vector, ISA)(old, now->a, now->au);
+        }
+        for (ptrdiff_t k = 0; k < size; k++) {
+            v[index[k]] = held[k];
+            if (averaged) sum[index[k]] -= owed[k];
+        }
+        /* |B| = |v| + u where it is not 0, and so B^2 = v^2 + 2 u |v| + u^2 */
+        const double base = length + u * count, bases = grown + u * (2 * length + u * count);
+        penalty -= l1 * (base * now->p - count * now->pu) +
+                   0.5 * l2 * (bases * now->q - 2 * base * now->qu + count * now->quu);
+    }
+    own.b[0] = b;
+    own.b_sum[0] += b_sum;
+    z->room[0] = square;
+    z->penalty[0] += lags ? penalty : 0.5 * l2 * penalty;
+}
+
+static void NAME(walk)(const void *data, const void *indices, const void *indptr,
+                       const uint32_t *order, ptrdiff_t first, ptrdiff_t n, ptrdiff_t n_rows,
+                       ptrdiff_t t, int lags, const Lazy *z, const Walk *walk) {
+    const int averaged = z->sum != NULL;
+    if (lags && averaged)
+        NAME(walk_rows)(data, indices, indptr, order, first, n, n_rows, t, z, walk, 1, 1);
+    else if (lags)
+        NAME(walk_rows)(data, indices, indptr, order, first, n, n_rows, t, z, walk, 1, 0);
+    else if (averaged)
+        NAME(walk_rows)(data, indices, indptr, order, first, n, n_rows, t, z, walk, 0, 1);
+    else
+        NAME(walk_rows)(data, indices, indptr, order, first, n, n_rows, t, z, walk, 0, 0);
 }
 
 #define TABLE_(t, i, isa) sparse_##t##_##i##_##isa
 #define TABLE(t, i, isa) TABLE_(t, i, isa)
 UNUSED static const SparseLoops TABLE(T, I, ISA) = {
-    NAME(scores),   NAME(gradient), NAME(straight),    NAME(lazy_scores),   NAME(lazy_gradient),
-    NAME(prefetch), NAME(touched),  NAME(pair_scores), NAME(pair_gradient),
+    NAME(scores),        NAME(gradient), NAME(straight), NAME(lazy_scores),
+    NAME(lazy_gradient), NAME(walk),     NAME(prefetch), NAME(prefetch_coefficients),
+    NAME(touched),       NAME(pair_scores), NAME(pair_gradient),
 };
 #undef TABLE
 #undef TABLE_
 #undef EACH_NONZERO
 #undef BLOCK
+#undef FEW
+#undef AHEAD
+#undef LONG
 #undef NAME
 #undef PASTE4
 #undef PASTE4_

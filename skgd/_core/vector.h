@@ -53,6 +53,23 @@ typedef struct {
     const double *power;      /* (n_models, 2): root = accumulator^power[0] + power[1] */
 } Lazy;
 
+/* A loss of one score: its slope, and its value in *value. See slopes.pyx. */
+typedef double (*Scalar)(double y, double z, double parameter, double *value);
+
+/* What steps of lazy.pyx need besides, where each is of one row and there is one column. */
+typedef struct {
+    const double *y, *weight; /* of the rows, in their order; weight is NULL where all are 1 */
+    const double *rates;      /* of the steps */
+    double *value;            /* gets the losses of the rows, without weights */
+    double *held;             /* (2, longest) room for what a row has of coefficients */
+    ptrdiff_t longest;
+    double *b, *b_sum;        /* the intercept, and its sum over the states that are averaged */
+    double b_moves;           /* 1 or 0 */
+    Scalar scalar;            /* NULL is log-loss, whose margins are left in `value` */
+    double parameter;
+    ptrdiff_t first_averaged; /* step of the chunk */
+} Walk;
+
 typedef struct {
     void (*scores)(const void *X, const uint32_t *order, ptrdiff_t first, ptrdiff_t n,
                    ptrdiff_t d, const double *W, const double *b, ptrdiff_t C, double *Z);
@@ -88,8 +105,13 @@ typedef struct {
     void (*lazy_gradient)(const void *data, const void *indices, const void *indptr,
                           const uint32_t *order, ptrdiff_t first, ptrdiff_t n, const double *D,
                           ptrdiff_t t, const Lazy *z);
+    void (*walk)(const void *data, const void *indices, const void *indptr, const uint32_t *order,
+                 ptrdiff_t first, ptrdiff_t n, ptrdiff_t n_rows, ptrdiff_t t, int lags,
+                 const Lazy *z, const Walk *walk);
     void (*prefetch)(const void *data, const void *indices, const void *indptr, ptrdiff_t i,
                      ptrdiff_t later);
+    void (*prefetch_coefficients)(const void *indices, const void *indptr, ptrdiff_t i,
+                                  const double *W, ptrdiff_t bytes);
     ptrdiff_t (*touched)(const void *indices, const void *indptr, const uint32_t *order,
                          ptrdiff_t first, ptrdiff_t n, int32_t *seen, int32_t stamp,
                          int32_t *list);

@@ -64,9 +64,9 @@ static double NAME(step)(double *restrict w, const double *x, const double *next
     return s0 + s1;
 }
 
-/* exp(x) for x <= 0, to 5e-15: x = k log 2 + r, |r| <= log(2) / 2, and a Taylor
+/* exp(x) for x <= 708, to 5e-15: x = k log 2 + r, |r| <= log(2) / 2, and a Taylor
  * polynomial in r; below -708 it is 0. Written so that the compiler vectorises loops over it. */
-INLINE double NAME(exp_negative)(double x) {
+INLINE double NAME(exp_below)(double x) {
     double y = x < -708.0 ? -708.0 : x;
     double k = rint(y * 1.4426950408889634);
     double r = (y - k * 0.693147180369123816490) - k * 1.90821492927058770002e-10;
@@ -94,7 +94,7 @@ INLINE double NAME(exp_negative)(double x) {
 static void NAME(logistic)(const double *restrict m, ptrdiff_t n, double *restrict slope,
                            double *restrict loss) {
     for (ptrdiff_t i = 0; i < n; i++) {
-        double small = NAME(exp_negative)(-fabs(m[i]));
+        double small = NAME(exp_below)(-fabs(m[i]));
         double inverse = 1.0 / ((1.0 + small) * (2.0 + small)); /* one division serves two */
         slope[i] = -inverse * (2.0 + small) * (m[i] > 0 ? small : 1.0);
         /* log(1 + s) = 2 atanh(s / (2 + s)), a series in t^2 <= 1/9 */
@@ -136,7 +136,7 @@ static void NAME(softmax)(const double *restrict Z, ptrdiff_t n, ptrdiff_t C, pt
     const ptrdiff_t run = C == stride ? n * C : C;
     for (ptrdiff_t done = 0; done < n * C; done += run) {
         double *p = P + done / C * stride;
-        for (ptrdiff_t k = 0; k < run; k++) p[k] = NAME(exp_negative)(p[k]);
+        for (ptrdiff_t k = 0; k < run; k++) p[k] = NAME(exp_below)(p[k]);
     }
     for (ptrdiff_t i = 0; i < n; i++) {
         double *p = P + i * stride, sum = 0;

@@ -1,5 +1,6 @@
 """The compiled core: fused loops give what the phases give, kernels what NumPy gives."""
 
+import itertools
 import sys
 import threading
 import time
@@ -52,7 +53,8 @@ class Run:
     """One epoch of plain gradient steps; the penalty of each model may differ in strength."""
 
     def __init__(self, sparse, starts, strengths, rates, *, batch_size=1, n_rows=150,
-                 kernel="log_loss", average_start=0, active=None, t=0, seed=0):  # fmt: skip
+                 kernel="log_loss", average_start=0, active=None, t=0, seed=0,
+                 fit_intercept=True):  # fmt: skip
         X, y = data()
         self.rows = SparseRows(sp.csr_array(X)) if sparse else DenseRows(X)
         self.starts, self.n_columns = starts, starts[-1]
@@ -63,13 +65,15 @@ class Run:
         self.slopes = made(y[:, None].copy(), None, starts, target, None, kernel, 0.1)
         self.order = np.random.default_rng(seed).integers(0, N, n_rows).astype(np.uint32)
         self.average_start, self.active, self.t = average_start, active, t
+        self.fit_intercept = fit_intercept
 
     def begin(self, coef=None, intercept=None):
         """Columns at the same random point whatever the layout."""
-        flat = np.zeros(self.n_columns * (D + 1))
-        columns = Columns(flat, self.n_columns, D, self.starts, self.rows.by_feature, True)
+        d, by_feature = self.rows.n_features, self.rows.by_feature
+        flat = np.zeros(self.n_columns * (d + 1))
+        columns = Columns(flat, self.n_columns, d, self.starts, by_feature, self.fit_intercept)
         rng = np.random.default_rng(1)
-        columns.coef[...] = 0.3 * rng.random((self.n_columns, D)) if coef is None else coef
+        columns.coef[...] = 0.3 * rng.random((self.n_columns, d)) if coef is None else coef
         columns.intercept[...] = rng.normal(size=self.n_columns) if coef is None else intercept
         return columns
 
@@ -127,6 +131,46 @@ def test_fused_is_phases(sparse, kernel, penalty):
                         rates_of(kind, n_steps, n_models), batch_size=batch_size,
                         kernel=kernel, average_start=average_start, t=t,
                     ).assert_fused_is_phases()  # fmt: skip
+
+
+def assorted_rows(dtype, index, d=41):
+    """Rows of all lengths from 0 to d, with features in any order."""
+    rng = np.random.default_rng(0)
+    lengths = rng.permutation(np.arange(N) % (d + 1))
+    indices = np.concatenate([rng.permutation(d)[:length] for length in lengths])
+    X = sp.csr_array((N, d), dtype=dtype)
+    X.data = rng.normal(size=len(indices)).astype(dtype)
+    X.indices = indices.astype(index)
+    X.indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(index)
+    return SparseRows(X)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize("kernel", ["log_loss", "hinge", "huber"])
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_fused_is_phases_on_assorted_rows(dtype, index, kernel, penalty):
+    """One column, with and without weights, an intercept, labels and an order of the rows; and 20
+    columns, few of which a row moves."""
+    rng = np.random.default_rng(0)
+    weight, label = rng.random(N) + 0.5, rng.integers(0, 20, N).astype(float)[:, None]
+    made = slopes.Logistic if kernel == "log_loss" else slopes.Elementwise
+    for average_start, in_order, n_columns in itertools.product((0, 1, 20), (0, 1), (1, 20)):
+        n_rows = N if in_order else 150
+        run = Run(
+            True, [0, n_columns], scaled(penalty, 1), rates_of("falling", n_rows, 1),
+            n_rows=n_rows, average_start=average_start, fit_intercept=n_columns > in_order,
+        )  # fmt: skip
+        run.rows = assorted_rows(dtype, index)
+        run.order = None if in_order else run.order
+        run.slopes = made(
+            label, None if in_order else weight, run.starts, [0] * n_columns,
+            np.arange(n_columns) + 3.0, kernel, 0.1,
+        )  # fmt: skip
+        begin = [0.01, -1.5 if run.fit_intercept else 0.0]
+        fused, phases = (run.do(how, run.begin(*begin)) for how in (epoch.run, epoch.phases))
+        assert_same(fused, phases)
+        np.testing.assert_array_equal(fused[0] == 0, phases[0] == 0)
 
 
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
