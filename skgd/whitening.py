@@ -49,6 +49,12 @@ def at_start(problem, X, diagonal, ridge):
     return Whitened.of(diagonal, [with_penalty(total, ridge, diagonal)], 1.0)
 
 
+def is_exact(problem, metric):
+    """Whether coordinates that `at_start` made are of the curvature itself, not of a sample's."""
+    squared = isinstance(problem.loss, SquaredError) and isinstance(metric, Whitened)
+    return squared and len(problem.samples[1][0]) == problem.n_rows
+
+
 def with_penalty(total, l2, diagonal):
     q = len(diagonal.scale) + 1
     penalty = np.append(l2 / diagonal.scale**2, 0.0)
