@@ -33,7 +33,7 @@ from .optimizers import SGD, Adam, Optimizer
 from .optimizers.accelerated import Accelerated
 from .optimizers.newton import TruncatedNewton
 from .optimizers.wrappers import split_average
-from .problem import NUDGE, second_derivative
+from .problem import NUDGE, mean, second_derivative
 from .schedules import Adaptive, Constant, InverseScaling, Optimal, as_schedule
 from .train import Recipe
 from .whitening import MOST_WHITENED, Renewal, at_start, is_exact
@@ -246,7 +246,7 @@ def bend_at_start(problem):
             points.add(problem.loss.best_intercept(y, weight))
         for point in points:
             second = second_derivative(problem.loss, y, np.full(len(y), point), NUDGE)
-            largest = max(largest, float(np.average(second, weights=weight)))
+            largest = max(largest, mean(second, weight))
     return max(largest, np.finfo(float).tiny)
 
 

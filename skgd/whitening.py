@@ -33,6 +33,7 @@ MOST_WHITENED = 1000  # columns of a Gram matrix
 MOST_ENTRIES = 2_000_000  # of all of them
 LEAST_ROWS, ROWS_A_COLUMN, ROWS_A_COORDINATE = 5_000, 30, 12
 PASSES = 0.1  # that a Gram matrix may cost, if it needs no more
+PASSES_EXACT = 4.0  # where it may be of all rows, and Newton's step solves a squared error
 PASSES_ONCE = 1.0  # where there is only one, or where only rows near a kink are curved
 ALL_AT_ONCE = 3.0  # how much longer small matrices, one for each pair of scores, take
 STEP_AND_BACK = 2.0  # a step may lead as far beyond the best scores
@@ -85,10 +86,13 @@ def sample(problem, X, diagonal, n_coordinates=1):
         return problem.samples[n_coordinates]
     n, d = problem.n_rows, problem.rows.n_features
     width = (d + 1) * n_coordinates
-    rare = isinstance(problem.loss, SquaredError) or problem.kinks
-    passes = PASSES_ONCE if rare else PASSES
+    squared = isinstance(problem.loss, SquaredError)
+    passes = PASSES_ONCE if squared or problem.kinks else PASSES
+    rows_a_pass = 2 * problem.products / (cost(X) * n_coordinates**2)
+    if squared and n <= PASSES_EXACT * rows_a_pass:
+        passes = PASSES_EXACT
     wanted = max(
-        passes * 2 * problem.products / (cost(X) * n_coordinates**2),
+        passes * rows_a_pass,
         LEAST_ROWS,
         ROWS_A_COLUMN * d,
         ROWS_A_COORDINATE * width,

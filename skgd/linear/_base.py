@@ -331,8 +331,8 @@ class BaseGD(Parametrized):
         with held_interrupt() as interrupt, quiet, own:
             rules = self._stopping_rules(problem, X, session, start) if stop else []
             for record in train(problem, recipe, state, self.tol if stop else None):
-                for name in HISTORY:
-                    history[name].append(getattr(record, name, np.nan))
+                for name, values in history.items():
+                    values.append(getattr(record, name, np.nan))
                 if watch.diverged(record.objective, state):
                     raise divergence_error(
                         problem, recipe, watch, begun, state.epoch, record.learning_rate
