@@ -26,7 +26,7 @@ import numpy as np
 from ._core import epoch as core
 from .data.gram import cost, gram, softmax_gram, squares
 from .losses import SquaredError
-from .metric import Whitened
+from .metric import JITTER, Whitened
 from .problem import NUDGE, second_derivative
 
 MOST_WHITENED = 1000  # columns of a Gram matrix
@@ -36,6 +36,7 @@ PASSES = 0.1  # that a Gram matrix may cost, if it needs no more
 PASSES_EXACT = 4.0  # where it may be of all rows, and Newton's step solves a squared error
 PASSES_ONCE = 1.0  # where there is only one, or where only rows near a kink are curved
 ALL_AT_ONCE = 3.0  # how much longer small matrices, one for each pair of scores, take
+RESOLVED = 1e4  # times what a curvature is lifted by
 STEP_AND_BACK = 2.0  # a step may lead as far beyond the best scores
 FLOOR = 1e-3  # of the curvature of a loss with kinks, where rows are far from them
 
@@ -51,9 +52,12 @@ def at_start(problem, X, diagonal, ridge):
 
 
 def is_exact(problem, metric):
-    """Whether coordinates that `at_start` made are of the curvature itself, not of a sample's."""
-    squared = isinstance(problem.loss, SquaredError) and isinstance(metric, Whitened)
-    return squared and len(problem.samples[1][0]) == problem.n_rows
+    """Whether coordinates that `at_start` made are of the curvature itself: not of a sample's, nor
+    of one that was lifted by as much as the flattest directions are curved."""
+    if not (isinstance(problem.loss, SquaredError) and isinstance(metric, Whitened)):
+        return False
+    resolved = np.diag(metric.factor[0]).min() ** 2 > RESOLVED * JITTER
+    return resolved and len(problem.samples[1][0]) == problem.n_rows
 
 
 def with_penalty(total, l2, diagonal):

@@ -13,7 +13,9 @@ FASTER = 30.0  # a product of dense matrices than other loops, a multiplication
 def cost(X):
     """Multiplications of a Gram matrix, a row, as many as other loops do in the same time."""
     n, d = X.shape
-    return min(d**2 / FASTER, (X.nnz / n) ** 2 / 2) if sp.issparse(X) else d**2 / FASTER
+    if not sp.issparse(X):
+        return d**2 / FASTER
+    return min(d**2 / FASTER, max(X.nnz, 1) ** 2 / n**2 / 2)
 
 
 def standardised(X, rows, shift, scale, factor):
@@ -107,21 +109,21 @@ def softmax_gram_by_pairs(X, rows, weight, probabilities, shift, scale):
     """`softmax_gram` of few columns: as it is symmetric in columns as well as in classes, by the
     products of pairs of classes with pairs of columns, which are a quarter of its entries."""
     K, q = probabilities.shape[1], X.shape[1] + 1
-    (k, l), (i, j) = np.triu_indices(K), np.triu_indices(q)
-    sums = np.zeros((len(k) + K + 1, len(i)))
+    (a, b), (i, j) = np.triu_indices(K), np.triu_indices(q)
+    sums = np.zeros((len(a) + K + 1, len(i)))
     step = max(1, min(256, 2 * BLOCK_BYTES // (8 * sum(sums.shape))))
     for part, u in standardised(X, rows, shift, scale, np.sqrt(weight)):
         for first in range(0, len(u), step):
             p = np.ascontiguousarray(probabilities[part][first : first + step].T)
             v = np.ascontiguousarray(u[first : first + step].T)
-            left = np.concatenate([-p[k] * p[l], p, (p * (1.0 - p)).mean(axis=0, keepdims=True)])
+            left = np.concatenate([-p[a] * p[b], p, (p * (1.0 - p)).mean(axis=0, keepdims=True)])
             sums += left @ (v[i] * v[j]).T
     blocks = np.empty((len(sums), q, q))
     blocks[:, i, j] = blocks[:, j, i] = sums
     total = np.empty((K, q, K, q))
-    total[k, :, l] = total[l, :, k] = blocks[: len(k)]
+    total[a, :, b] = total[b, :, a] = blocks[: len(a)]
     own = np.arange(K)
-    total[own, :, own] += blocks[len(k) : -1]
+    total[own, :, own] += blocks[len(a) : -1]
     total += blocks[-1][:, np.newaxis] / K
     return total.reshape(K * q, K * q)
 
