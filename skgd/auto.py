@@ -11,9 +11,10 @@ an optimizer only     that rule; its own rate, else one from the curvature (SGD)
 a batch size only     Adam in standardised coordinates, rate falling as 1/sqrt(t)
 nothing               full batch: up to 1000 columns accelerated descent in whitened
                       coordinates, or Newton steps in them where a loss has kinks or a penalty
-                      thresholds or bounds, or a squared error is known of all rows; else Newton steps by conjugate gradients for smooth
-                      objectives; else accelerated descent in standardised coordinates. A loss
-                      with kinks is averaged over a falling distance
+                      thresholds or bounds, or a squared error's curvature is known of all rows;
+                      else Newton steps by conjugate gradients for smooth objectives; else
+                      accelerated descent in standardised coordinates. A loss with kinks is
+                      averaged over a falling distance
 nothing, a stream     from the second, different chunk of `partial_fit` on: Adam as above
 ====================  ===============================================================
 
