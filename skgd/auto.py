@@ -11,9 +11,10 @@ an optimizer only     that rule; its own rate, else one from the curvature (SGD)
 a batch size only     Adam in standardised coordinates, rate falling as 1/sqrt(t)
 nothing               full batch: up to 1000 columns accelerated descent in whitened
                       coordinates, or Newton steps in them where a loss has kinks or a penalty
-                      thresholds or bounds; else Newton steps by conjugate gradients for smooth
-                      objectives; else accelerated descent in standardised coordinates. A loss
-                      with kinks is averaged over a falling distance
+                      thresholds or bounds, or a squared error's curvature is known of all rows;
+                      else Newton steps by conjugate gradients for smooth objectives; else
+                      accelerated descent in standardised coordinates. A loss with kinks is
+                      averaged over a falling distance
 nothing, a stream     from the second, different chunk of `partial_fit` on: Adam as above
 ====================  ===============================================================
 
@@ -33,10 +34,10 @@ from .optimizers import SGD, Adam, Optimizer
 from .optimizers.accelerated import Accelerated
 from .optimizers.newton import TruncatedNewton
 from .optimizers.wrappers import split_average
-from .problem import NUDGE, second_derivative
+from .problem import NUDGE, mean, second_derivative
 from .schedules import Adaptive, Constant, InverseScaling, Optimal, as_schedule
 from .train import Recipe
-from .whitening import MOST_WHITENED, Renewal, at_start
+from .whitening import MOST_WHITENED, Renewal, at_start, is_exact
 
 DEFAULT_BATCH = 256
 ENOUGH_FOR_METRIC = 5  # rows
@@ -44,6 +45,7 @@ MOST_ROWS = 20_000  # rows that the curvature is measured on
 POWER_STEPS = 20
 GUESS_ROWS, GUESS_STEPS = 5_000, 8  # where a rate that is too high is noticed
 SAFETY = 1.1
+CAUTION = 1.1  # the curvature is that of a sample
 
 
 def resolve_optimizer(spec):
@@ -133,10 +135,11 @@ def recipe_for(
     bend = bend_at_start(problem) if full or precondition is not None else None
     metric = metric_of(problem, X, precondition, bend, with_prox=full)
     renewal = Renewal.of(problem, X, metric, bend) if full else None
+    exact = full and is_exact(problem, metric)
     if full:
         free = problem.unconstrained
         if isinstance(metric, Whitened):
-            newton = not free or (kinks and renewal is not None)
+            newton = exact or not free or (kinks and renewal is not None)
         else:
             newton = free and not kinks and problem.rows.n_features >= MOST_WHITENED
         if newton:
@@ -149,7 +152,8 @@ def recipe_for(
     rule = SGD() if rule is None else rule
     recipe = Recipe(rule, schedule, size, shuffle, average_start, metric, n_threads, average_decay)
     if full:
-        recipe.renewal, recipe.bend = renewal, bend
+        recipe.renewal, recipe.exact = renewal, exact
+        recipe.bend = bend * (CAUTION if newton and not exact else 1.0)
         recipe.reach = problem.spread if kinks and problem.start[1] > 0 else 0.0
         recipe.curved = isinstance(metric, Whitened) and not kinks
         recipe.curved &= renewal is not None or isinstance(problem.loss, SquaredError)
@@ -243,7 +247,7 @@ def bend_at_start(problem):
             points.add(problem.loss.best_intercept(y, weight))
         for point in points:
             second = second_derivative(problem.loss, y, np.full(len(y), point), NUDGE)
-            largest = max(largest, float(np.average(second, weights=weight)))
+            largest = max(largest, mean(second, weight))
     return max(largest, np.finfo(float).tiny)
 
 

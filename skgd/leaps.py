@@ -1,12 +1,12 @@
 r"""Newton's leaps, for a fit that descent alone would take too long to end.
 
-Where the coordinates of the steps stay those of the start, because there are too many coefficients to
-take their curvature anew, accelerated descent comes near the optimum and then hardly nearer. From
-there Newton's steps lead on, by conjugate gradients with products of the Hessian.
+Where the coordinates of the steps stay those of the start, because there are too many coefficients
+to take their curvature anew, accelerated descent comes near the optimum and then hardly nearer.
+From there Newton's steps lead on, by conjugate gradients with products of the Hessian.
 
-A row of a softmax that is far on the wrong side of all others has a slope but no curvature, and one far
-on the right side has neither, though a step may lead it across: Newton's step knows no measure. So
-scores z are divided by a temperature,
+A row of a softmax that is far on the wrong side has a slope but no curvature, and one far on the
+right side has neither, though a step may lead it across: Newton's step knows no measure. So scores
+z are divided by a temperature,
 
 .. math:: H_i = \tfrac{1}{\tau_i} \bigl(\mathrm{diag}(p) - p p^\top\bigr), \qquad
           p = \mathrm{softmax}(z / \tau_i), \qquad
@@ -113,8 +113,8 @@ class Leaps:
         return falls, best[1]
 
     def curvature(self, flat):
-        """(curvatures of the scores, as `Problem.bends` has them, weights of the rows, whether a row
-        was given another temperature)."""
+        """(curvatures of the scores, as `Problem.bends` has them, weights of the rows, whether any
+        has another temperature than 1)."""
         problem = self.problem
         weight = problem.sample_weight
         if not self.caution:

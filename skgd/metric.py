@@ -12,7 +12,7 @@ taken at fixed c, so b is then set to what c and the new w say.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg.lapack import dtrtrs
 
 from .data.moments import moments
 from .optimizers.wrappers import Wrapper
@@ -82,13 +82,15 @@ class Whitened(Metric):
         factors = []
         for matrix in matrices:
             own = np.diag(matrix)
-            lift = JITTER * (own + own.mean()) + np.finfo(float).tiny
-            factors.append(cholesky(matrix + np.diag(lift), lower=True).astype(dtype, copy=False))
+            lift = JITTER * (own + own.mean()) + np.finfo(dtype).tiny
+            factor = np.linalg.cholesky(matrix + np.diag(lift))
+            factors.append(factor.astype(dtype, copy=False))
         return cls(diagonal.scale, diagonal.shift, np.array(factors), bend)
 
     def blocks(self, coef, intercept):
         """(u, c) of all columns as (n_blocks, pieces, q), a copy."""
-        both = np.ascontiguousarray(np.column_stack([coef, intercept]))
+        both = np.empty((len(coef), coef.shape[1] + 1))
+        both[:, :-1], both[:, -1] = coef, intercept
         return both.reshape(len(self.factor), -1, self.factor.shape[1])
 
     @property
@@ -100,12 +102,12 @@ class Whitened(Metric):
         both = blocks.reshape(len(coef), -1)
         coef[...], intercept[...] = both[:, :-1], both[:, -1]
 
-    def solved(self, coef, intercept, trans):
+    def solved(self, coef, intercept, transposed):
+        """Solve L x = (u, c), or L' x = (u, c), in place."""
         blocks = self.blocks(coef, intercept)
         for block, factor in zip(blocks, self.factor, strict=True):
-            block[...] = solve_triangular(
-                factor, block.T, lower=True, trans=trans, check_finite=False
-            ).T
+            # L is Fortran's L', which is upper; SciPy's own functions take longer than small solves
+            block[...] = dtrtrs(factor.T, block.T, trans=not transposed)[0].T
         self.put(blocks, coef, intercept)
 
     def enter(self, coef, intercept):
@@ -115,12 +117,12 @@ class Whitened(Metric):
         self.put(self.blocks(coef, intercept) @ self.factor, coef, intercept)
 
     def leave(self, coef, intercept):
-        self.solved(coef, intercept, "T")
+        self.solved(coef, intercept, transposed=True)
         super().leave(coef, intercept)
 
     def pull(self, coef, intercept):
         super().pull(coef, intercept)
-        self.solved(coef, intercept, "N")
+        self.solved(coef, intercept, transposed=False)
 
 
 class Within(Wrapper):

@@ -54,7 +54,7 @@ class Suboptimality:
         history["suboptimality"][-1] = self.latest
         if gap > enough or not np.isfinite(gap):
             return None
-        if gap <= digits:
+        if enough <= digits:
             return "the objective is at the optimum, as far as its digits go"
         return (
             f"the objective is within {self.latest:.1e} of the optimum, as a share of all "
@@ -80,8 +80,11 @@ class Suboptimality:
             gap = min(doubtful * gap, max(gap, still_to_fall(curve)))
         gap = max(gap, objective - min(curve))  # the optimum is no higher than any epoch
         gained = self.start - objective
-        known = np.isfinite(gap)
-        self.latest = gap / max(gained + gap, np.finfo(float).tiny) if known else np.nan
+        if np.isfinite(gap):
+            whole = max(gained + gap, np.finfo(float).tiny)
+            self.latest = (max(gap, digits) if digits <= self.tol * whole else gap) / whole
+        else:
+            self.latest = np.nan
         return gap, max(self.tol * (gained + gap), digits), digits, n_passes
 
 

@@ -30,7 +30,6 @@ BENT, KINKED = 4.0, 10.0
 ROUNDING = 1e-12
 FLAT = 1e-6
 FORCING, FORCING_AT_END = 0.25, 1e-4
-CAUTION = 1.1  # the curvature is that of a sample
 MOST_WORK, ROUNDS = 300_000_000, (5, 200)
 SWEEPS, DIGITS = 50, 1e-10
 
@@ -160,6 +159,7 @@ def proximal_step(problem, flat, gradient, metric, bend):
     metric : Whitened
         Of the curvature over `bend`.
     bend : float
+        Above what the curvature is, where that is known of a sample only.
 
     Returns
     -------
@@ -169,8 +169,8 @@ def proximal_step(problem, flat, gradient, metric, bend):
     """
     if problem.unconstrained:
         inside = Coordinates(problem, flat, metric)
-        down = inside.pulled(gradient.copy()) / (CAUTION * bend)
-        return inside.left(-down), 0.5 * CAUTION * bend * float(down @ down)
+        down = inside.pulled(gradient.copy()) / bend
+        return inside.left(-down), 0.5 * bend * float(down @ down)
     _, l1, lower, upper = problem.strengths()
     n_columns, scale = problem.n_columns, metric.scale
     none = np.zeros(n_columns)
@@ -188,7 +188,7 @@ def proximal_step(problem, flat, gradient, metric, bend):
         pieces(upper * scale, none + np.inf),
     )
     steps, descent = np.zeros_like(start), 0.0
-    for block, H in enumerate(metric.matrices * (CAUTION * bend)):
+    for block, H in enumerate(metric.matrices * bend):
         for piece in range(start.shape[1]):
             at = block, piece
             steps[at], down = least(H, slopes[at], start[at], thresholds[at], low[at], high[at])

@@ -51,9 +51,12 @@ class Recipe:
     renewal : Renewal or None
         When to take the coordinates anew.
     bend : float
-        Curvature of the loss in a score, that whitened coordinates where the fit starts are of.
+        Curvature of the loss in a score, that whitened coordinates where the fit starts are of;
+        for Newton's steps a little more, if that is known of a sample only.
     curved : bool
         Whether the coordinates are those of the curvature where the fit stands.
+    exact : bool
+        Whether that is the curvature of all rows and everywhere, so that a step solves the problem.
     """
 
     optimizer: Optimizer
@@ -68,6 +71,7 @@ class Recipe:
     renewal: Renewal | None = None
     bend: float = 1.0
     curved: bool = False
+    exact: bool = False
 
     @property
     def knows_gap(self):

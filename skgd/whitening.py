@@ -26,7 +26,7 @@ import numpy as np
 from ._core import epoch as core
 from .data.gram import cost, gram, softmax_gram, squares
 from .losses import SquaredError
-from .metric import Metric, Whitened
+from .metric import JITTER, Metric, Whitened
 from .problem import NUDGE, second_derivative
 
 MOST_WHITENED = 1000  # columns of a Gram matrix
@@ -35,8 +35,10 @@ MOST_SINGLE = 6_500_000  # of those of `of_each_score`, half as large a number
 CURVED = 0.999  # of the curvature of a score, in standardised coordinates
 LEAST_ROWS, ROWS_A_COLUMN, ROWS_A_COORDINATE = 5_000, 30, 12
 PASSES = 0.1  # that a Gram matrix may cost, if it needs no more
+PASSES_EXACT = 4.0  # where it may be of all rows, and Newton's step solves a squared error
 PASSES_ONCE = 1.0  # where there is only one, or where only rows near a kink are curved
 ALL_AT_ONCE = 3.0  # how much longer small matrices, one for each pair of scores, take
+RESOLVED = 1e4  # times what a curvature is lifted by
 STEP_AND_BACK = 2.0  # a step may lead as far beyond the best scores
 FLOOR = 1e-3  # of the curvature of a loss with kinks, where rows are far from them
 
@@ -49,6 +51,15 @@ def at_start(problem, X, diagonal, ridge):
         return diagonal
     total = centred_if(problem, total)
     return Whitened.of(diagonal, [with_penalty(total, ridge, diagonal)], 1.0)
+
+
+def is_exact(problem, metric):
+    """Whether coordinates that `at_start` made are of the curvature itself: not of a sample's, nor
+    of one that was lifted by as much as the flattest directions are curved."""
+    if not (isinstance(problem.loss, SquaredError) and isinstance(metric, Whitened)):
+        return False
+    resolved = np.diag(metric.factor[0]).min() ** 2 > RESOLVED * JITTER
+    return resolved and len(problem.samples[1][0]) == problem.n_rows
 
 
 def with_penalty(total, l2, diagonal):
@@ -81,10 +92,13 @@ def sample(problem, X, diagonal, n_coordinates=1):
         return problem.samples[n_coordinates]
     n, d = problem.n_rows, problem.rows.n_features
     width = (d + 1) * n_coordinates
-    rare = isinstance(problem.loss, SquaredError) or problem.kinks
-    passes = PASSES_ONCE if rare else PASSES
+    squared = isinstance(problem.loss, SquaredError)
+    passes = PASSES_ONCE if squared or problem.kinks else PASSES
+    rows_a_pass = 2 * problem.products / (cost(X) * n_coordinates**2)
+    if squared and n <= PASSES_EXACT * rows_a_pass:
+        passes = PASSES_EXACT
     wanted = max(
-        passes * 2 * problem.products / (cost(X) * n_coordinates**2),
+        passes * rows_a_pass,
         LEAST_ROWS,
         ROWS_A_COLUMN * d,
         ROWS_A_COORDINATE * width,

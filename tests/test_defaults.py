@@ -258,6 +258,42 @@ def wide(loss):
     return X, rng.poisson(np.exp(z / z.std())) if loss == "poisson" else z
 
 
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array, np.float32])
+@pytest.mark.parametrize("keywords", [{}, {"fit_intercept": False}, {"penalty": None}])
+def test_a_squared_error_is_solved_by_the_curvature_of_all_rows(container, keywords):
+    X, y = rows("diabetes")
+    weight = np.random.default_rng(0).integers(1, 4, len(y)).astype(float)
+    model = GDRegressor(**keywords).fit(container(X), y, sample_weight=weight)
+    alpha = 1e-4 * weight.sum() if "penalty" not in keywords else 0.0
+    exact = Ridge(alpha, fit_intercept=model.fit_intercept).fit(X, y, sample_weight=weight)
+    assert (type(model.optimizer_).__name__, model.n_iter_) == ("TruncatedNewton", 2)
+    np.testing.assert_allclose(model.predict(X), exact.predict(X), rtol=1e-5)
+    assert 0.0 < model.suboptimality_bound_ < 1e-6
+
+
+@pytest.mark.parametrize("tol", [1e-2, 1e-4, 1e-6])
+@pytest.mark.parametrize("apart", [1e-3, 1e-4, 1e-5, 1e-6])
+def test_what_two_columns_all_but_share_is_not_missed(apart, tol):
+    rng = np.random.default_rng(0)
+    shared, own, noise = rng.normal(size=(3, 3000))
+    X = np.column_stack([shared, shared + apart * own])
+    model = GDRegressor(penalty=None, tol=tol).fit(X, own + 0.3 * noise)
+    solved = np.linalg.lstsq(
+        np.column_stack([shared, own, np.ones(3000)]), own + 0.3 * noise, rcond=None
+    )[1][0]
+    left = 0.5 * (np.sum((own + 0.3 * noise - model.predict(X)) ** 2) - solved)
+    assert left <= tol * 0.5 * np.sum((own - own.mean()) ** 2)
+
+
+@pytest.mark.parametrize("estimator", [GDClassifier, GDRegressor])
+def test_sparse_rows_without_an_entry_leave_the_intercept(estimator):
+    y = np.arange(40) % 2
+    model = estimator().fit(sp.csr_array((40, 3)), y)
+    assert not model.coef_.any()
+    dense = estimator().fit(np.zeros((40, 3)), y)
+    np.testing.assert_allclose(model.intercept_, dense.intercept_, atol=1e-12)
+
+
 @pytest.mark.parametrize(
     "loss", ["log_loss", "multinomial", "squared_error", "poisson", "squared_hinge"]
 )

@@ -24,6 +24,7 @@ cdef class Columns:
     """
 
     def __init__(self, buffer, n_columns, n_features, model_start, by_feature, fit_intercept):
+        cdef Py_ssize_t m
         self.buffer = buffer
         self.data = buffer
         self.n_columns = n_columns
@@ -31,9 +32,9 @@ cdef class Columns:
         self.model_start = np.ascontiguousarray(model_start, dtype=np.int32)
         self.starts = self.model_start
         self.n_models = len(self.model_start) - 1
-        self.model = np.repeat(
-            np.arange(self.n_models, dtype=np.int32), np.diff(self.model_start)
-        ).astype(np.int32)
+        self.model = np.empty(n_columns, dtype=np.int32)
+        for m in range(self.n_models):
+            self.model[self.starts[m]:self.starts[m + 1]] = <int32_t> m
         self.by_feature = by_feature
         self.fit_intercept = fit_intercept
         self.coef, self.intercept = self.split(buffer)

@@ -68,7 +68,10 @@ cdef class Plan:
         self.order_ = order_of(order)
         self.t = t
         n_models = rates.shape[1]
-        self.active = self.active_ = np.ones(n_models, np.uint8) if active is None else active
+        if active is None:
+            active = np.zeros(n_models, np.uint8)
+            active.fill(1)
+        self.active = self.active_ = active
         self.average = average
         self.average_ = average
         self.average_start = average_start

@@ -11,6 +11,8 @@ cdef extern from "vector.h" nogil:
                             double*, double*) noexcept nogil
         void (*row_squares)(const void*, Py_ssize_t, Py_ssize_t, const double*, const double*,
                             double*) noexcept nogil
+        void (*gram)(const void*, const uint32_t*, Py_ssize_t, Py_ssize_t, const double*,
+                     const double*, const double*, double*, double*, Py_ssize_t) noexcept nogil
 
     const StatisticLoops* statistic_loops(int)
 
@@ -59,6 +61,21 @@ def standardise(const real[:, ::1] X, const uint32_t[::1] rows, const double[::1
                 u[k, j] = (X[row, j] - shift[j]) * by[j] * factor[k]
             u[k, d] = factor[k]
     return out
+
+
+def gram(const real[:, ::1] X, const uint32_t[::1] rows, const double[::1] shift,
+         const double[::1] scale, const double[::1] factor):
+    """Sum of u u' over the rows u that `standardise` gives."""
+    cdef Py_ssize_t d = X.shape[1], q = (d + 8) // 8 * 8  # with the last, whole tiles
+    total, room, inverse = np.zeros((q, q)), np.zeros((8, q)), 1.0 / np.asarray(scale)
+    cdef double[:, ::1] G = total, u = room
+    cdef const double[::1] by = inverse
+    with nogil:
+        statistic_loops(real is double).gram(
+            &X[0, 0], &rows[0], rows.shape[0], d, &shift[0], &by[0], &factor[0], &u[0, 0],
+            &G[0, 0], q)
+    lower = np.tril(total[:d + 1, :d + 1])
+    return lower + np.tril(lower, -1).T
 
 
 def column_sums(const real[:, ::1] X, const double[::1] shift, const double[::1] weight=None):

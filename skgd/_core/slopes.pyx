@@ -169,6 +169,7 @@ cdef class Slopes:
     """
 
     def __init__(self, y, sample_weight, model_start, column_target, positive=None):
+        cdef Py_ssize_t m
         self.y = self.y_ = y
         self.values = <const double*> <size_t> y.__array_interface__["data"][0]
         self.n_targets = y.shape[1]
@@ -177,7 +178,9 @@ cdef class Slopes:
             sample_weight.__array_interface__["data"][0])
         self.starts = np.ascontiguousarray(model_start, dtype=np.int32)
         self.n_models = len(model_start) - 1
-        self.model = np.repeat(np.arange(self.n_models), np.diff(model_start)).astype(np.int32)
+        self.model = np.zeros(len(column_target), dtype=np.int32)
+        for m in range(self.n_models):
+            self.model[self.starts[m]:self.starts[m + 1]] = <int32_t> m
         self.column_target = self.target = np.ascontiguousarray(column_target, dtype=np.int32)
         self.n_columns = len(column_target)
         self.one_against_rest = positive is not None

@@ -43,9 +43,42 @@ static void NAME(row_squares)(const void *X, ptrdiff_t n, ptrdiff_t d,
     }
 }
 
+/* a tile of 4 by 8 of G += u'u, over 8 rows of u */
+INLINE void NAME(gram_tile)(const double *u, ptrdiff_t q, ptrdiff_t i, ptrdiff_t j,
+                            double *restrict G) {
+    double sum[4][8];
+    for (int a = 0; a < 4; a++)
+        for (int b = 0; b < 8; b++) sum[a][b] = G[(i + a) * q + j + b];
+    for (int r = 0; r < 8; r++)
+        for (int a = 0; a < 4; a++)
+            for (int b = 0; b < 8; b++) sum[a][b] += u[r * q + i + a] * u[r * q + j + b];
+    for (int a = 0; a < 4; a++)
+        for (int b = 0; b < 8; b++) G[(i + a) * q + j + b] = sum[a][b];
+}
+
+/* adds u'u of the rows u = ((x - shift) * by, 1) * factor that `rows` names to G, its lower
+ * triangle; q is d + 1 in whole tiles, and u has room for 8 rows of zeros */
+static void NAME(gram)(const void *X, const uint32_t *rows, ptrdiff_t n, ptrdiff_t d,
+                       const double *restrict shift, const double *restrict by,
+                       const double *factor, double *restrict u, double *restrict G,
+                       ptrdiff_t q) {
+    for (ptrdiff_t k = 0; k < n; k += 8) {
+        for (ptrdiff_t r = 0; r < 8; r++) {
+            const ptrdiff_t row = k + r < n ? k + r : k;
+            const T *x = (const T *)X + (ptrdiff_t)rows[row] * d;
+            const double w = k + r < n ? factor[row] : 0;
+            for (ptrdiff_t j = 0; j < d; j++) u[r * q + j] = (x[j] - shift[j]) * by[j] * w;
+            u[r * q + d] = w;
+        }
+        for (ptrdiff_t i = 0; i <= d; i += 4)
+            for (ptrdiff_t j = 0; j < i + 4; j += 8) NAME(gram_tile)(u, q, i, j, G);
+    }
+}
+
 #define TABLE_(t, isa) statistics_##t##_##isa
 #define TABLE(t, isa) TABLE_(t, isa)
-UNUSED static const StatisticLoops TABLE(T, ISA) = {NAME(column_sums), NAME(row_squares)};
+UNUSED static const StatisticLoops TABLE(T, ISA) = {NAME(column_sums), NAME(row_squares),
+                                                     NAME(gram)};
 #undef TABLE
 #undef TABLE_
 #undef NAME

@@ -85,6 +85,9 @@ typedef struct {
                         const double *weight, double *sum, double *square);
     void (*row_squares)(const void *X, ptrdiff_t n, ptrdiff_t d, const double *shift,
                         const double *by, double *square);
+    void (*gram)(const void *X, const uint32_t *rows, ptrdiff_t n, ptrdiff_t d,
+                 const double *shift, const double *by, const double *factor, double *u,
+                 double *G, ptrdiff_t q);
 } StatisticLoops;
 
 typedef struct {

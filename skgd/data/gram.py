@@ -6,13 +6,16 @@ import scipy.sparse as sp
 from .._core import grams
 from .moments import BLOCK_BYTES
 
+NARROW = 64  # columns, up to which products of matrices take longer than a loop of our own
 FASTER = 30.0  # a product of dense matrices than other loops, a multiplication
 
 
 def cost(X):
     """Multiplications of a Gram matrix, a row, as many as other loops do in the same time."""
     n, d = X.shape
-    return min(d**2 / FASTER, (X.nnz / n) ** 2 / 2) if sp.issparse(X) else d**2 / FASTER
+    if not sp.issparse(X):
+        return d**2 / FASTER
+    return min(d**2 / FASTER, max(X.nnz, 1) ** 2 / n**2 / 2)
 
 
 def standardised(X, rows, shift, scale, factor):
@@ -45,8 +48,11 @@ def gram(X, rows, weight, shift, scale):
     d = X.shape[1]
     if sp.issparse(X) and cost(X) < d**2 / FASTER:
         return sparse_gram(X, rows, weight, shift, scale)
+    factor = np.sqrt(weight)
+    if d < NARROW and not sp.issparse(X):
+        return grams.gram(X, rows, shift, scale, factor)
     total = np.zeros((d + 1, d + 1))
-    for _, u in standardised(X, rows, shift, scale, np.sqrt(weight)):
+    for _, u in standardised(X, rows, shift, scale, factor):
         total += u.T @ u
     return total
 
@@ -84,6 +90,8 @@ def softmax_gram(X, rows, weight, probabilities, shift, scale):
     float64 ndarray of shape (K (d + 1), K (d + 1))
     """
     K, q = probabilities.shape[1], X.shape[1] + 1
+    if q <= min(NARROW, 8 * K):
+        return softmax_gram_by_pairs(X, rows, weight, probabilities, shift, scale)
     total = np.zeros((K, q, K, q))
     alike = np.zeros((q, q))
     for part, u in standardised(X, rows, shift, scale, np.sqrt(weight)):
@@ -94,6 +102,29 @@ def softmax_gram(X, rows, weight, probabilities, shift, scale):
         total -= (product.T @ product).reshape(total.shape)
         alike += (u * (p * (1.0 - p)).mean(axis=1)[:, np.newaxis]).T @ u
     total += alike[:, np.newaxis] / K
+    return total.reshape(K * q, K * q)
+
+
+def softmax_gram_by_pairs(X, rows, weight, probabilities, shift, scale):
+    """`softmax_gram` of few columns: as it is symmetric in columns as well as in classes, by the
+    products of pairs of classes with pairs of columns, which are a quarter of its entries."""
+    K, q = probabilities.shape[1], X.shape[1] + 1
+    (a, b), (i, j) = np.triu_indices(K), np.triu_indices(q)
+    sums = np.zeros((len(a) + K + 1, len(i)))
+    step = max(1, min(256, 2 * BLOCK_BYTES // (8 * sum(sums.shape))))
+    for part, u in standardised(X, rows, shift, scale, np.sqrt(weight)):
+        for first in range(0, len(u), step):
+            p = np.ascontiguousarray(probabilities[part][first : first + step].T)
+            v = np.ascontiguousarray(u[first : first + step].T)
+            left = np.concatenate([-p[a] * p[b], p, (p * (1.0 - p)).mean(axis=0, keepdims=True)])
+            sums += left @ (v[i] * v[j]).T
+    blocks = np.empty((len(sums), q, q))
+    blocks[:, i, j] = blocks[:, j, i] = sums
+    total = np.empty((K, q, K, q))
+    total[a, :, b] = total[b, :, a] = blocks[: len(a)]
+    own = np.arange(K)
+    total[own, :, own] += blocks[len(a) : -1]
+    total += blocks[-1][:, np.newaxis] / K
     return total.reshape(K * q, K * q)
 
 

@@ -5,7 +5,7 @@ import scipy.sparse as sp
 
 from .._core import grams
 
-BLOCK_BYTES = 1 << 22
+BLOCK_BYTES = 1 << 20  # what stays in the cache of a core
 
 
 def moments(X, sample_weight=None):

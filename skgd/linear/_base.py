@@ -7,8 +7,9 @@
 import copy
 import warnings
 import zlib
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from numbers import Integral, Real
 
 import numpy as np
@@ -68,6 +69,7 @@ HISTORY = (
 
 LATE = 150  # epochs, after which descent needs Newton's steps to help it on
 FAR_INTERCEPT = 5.0  # a probability of 0.7 %
+MOST_SEED = np.iinfo(np.int32).max
 
 # parameters that a recipe does not depend on
 STOPPING = {
@@ -236,7 +238,7 @@ class BaseGD(Parametrized):
         settings = {k: v for k, v in self.get_params().items() if k.split("__")[0] not in STOPPING}
         if kept is None:
             recipe, own = self._recipe(problem, X)
-            seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+            seed = seed_of(self.random_state)
             # where no rate was set, the fit need not begin far off
             intercept = problem.start[0] if own or self._auto_rate else None
             if intercept is not None and problem.labels is not None:
@@ -323,15 +325,15 @@ class BaseGD(Parametrized):
         best_intercept, start = problem.start
         watch = Watch(problem, start, best_intercept, recipe.optimizer, session.size)
         session.size = watch.size
-        begun = state.parameters.copy(), copy.deepcopy(state.generator)
+        begun = state.parameters.copy(), state.generator.bit_generator.state
         history = {name: [] for name in HISTORY}
         best_score, best, lowest, reason = -np.inf, None, None, None
         quiet, own = np.errstate(over="ignore", invalid="ignore"), blas_threads(recipe.n_threads)
         with held_interrupt() as interrupt, quiet, own:
             rules = self._stopping_rules(problem, X, session, start) if stop else []
             for record in train(problem, recipe, state, self.tol if stop else None):
-                for name in HISTORY:
-                    history[name].append(getattr(record, name, np.nan))
+                for name, values in history.items():
+                    values.append(getattr(record, name, np.nan))
                 if watch.diverged(record.objective, state):
                     raise divergence_error(
                         problem, recipe, watch, begun, state.epoch, record.learning_rate
@@ -407,7 +409,8 @@ class BaseGD(Parametrized):
             )
             if enough is not None and gap > enough + self.tol * max(foreseen, 0.0):
                 return gap, before, 1.0, 0
-            if isinstance(problem.loss, SquaredError) and not isinstance(state.metric, Whitened):
+            wide = isinstance(problem.loss, SquaredError) and not isinstance(state.metric, Whitened)
+            if wide or recipe.exact:
                 return gap, before - foreseen, 1.0, 0  # F is the parabola of all rows
             smooth = replace(problem, reach=state.reach)
             _, objective = smooth.gradient(state.result, n_threads)
@@ -576,7 +579,7 @@ class BaseGD(Parametrized):
                 f"{least + 1}: one to train on and {least} to score; give X_val and y_val"
             )
         n_held = min(max(least, round(self.validation_fraction * len(rows))), len(rows) - 1)
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        seed = seed_of(self.random_state)
         held = self._held_out(y[rows], n_held, np.random.RandomState(seed))
         mask = np.zeros(len(rows), dtype=bool)
         mask[held] = True
@@ -876,14 +879,29 @@ def _initial(value, shape, name):
     return value.reshape(shape)
 
 
+def seed_of(random_state):
+    """A seed of our own from the user's."""
+    if isinstance(random_state, Integral):
+        return _seed_of_number(random_state)
+    return check_random_state(random_state).randint(MOST_SEED)
+
+
+@lru_cache
+def _seed_of_number(number):
+    """The generator that this asks takes longer to set up than an epoch over few rows."""
+    return check_random_state(number).randint(MOST_SEED)
+
+
 @cache
-def _libraries():
-    return ThreadpoolController()
+def _blas():
+    return ThreadpoolController().select(user_api="blas")
 
 
 def blas_threads(n_threads):
     """A context in which matrix products take no more threads than the fit may have."""
-    return _libraries().limit(limits=n_threads, user_api="blas")
+    if all(library.num_threads == n_threads for library in _blas().lib_controllers):
+        return nullcontext()
+    return _blas().limit(limits=n_threads)
 
 
 def _threads(n_jobs):

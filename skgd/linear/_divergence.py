@@ -1,6 +1,5 @@
 """When a fit has left all bounds, and a rate at which it would not have."""
 
-import copy
 from dataclasses import replace
 
 import numpy as np
@@ -80,8 +79,8 @@ def divergence_error(problem, recipe, watch, begun, epoch, learning_rate):
     problem : Problem
     recipe : Recipe
     watch : Watch
-    begun : tuple (ndarray, Generator)
-        The parameters and the generator with which the fit began.
+    begun : tuple (ndarray, dict)
+        The parameters and the state of the generator with which the fit began.
     epoch : int
     learning_rate : float
         The last rate.
@@ -135,8 +134,9 @@ def descent_at(schedule, problem, recipe, watch, begun):
     """By how much a fit at this schedule lowers the objective in a few epochs, or -inf if it
     does not stay in bounds or ends above zero coefficients and the best intercept."""
     recipe = replace(recipe, schedule=schedule)
-    parameters, generator = begun
-    state = State.begin(problem, recipe, copy.deepcopy(generator))
+    parameters, drawn = begun
+    state = State.begin(problem, recipe, np.random.default_rng())
+    state.generator.bit_generator.state = drawn
     state.parameters[:] = parameters
     with np.errstate(all="ignore"):
         _, first = problem.gradient(parameters)

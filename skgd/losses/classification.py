@@ -9,6 +9,8 @@ from scipy.special import expit, logit
 from .base import Loss, shares
 from .multinomial import Multinomial
 
+TINY = np.finfo(float).eps
+
 
 def lead(y, sample_weight):
     """Share of the positive class less that of the negative one."""
@@ -54,8 +56,9 @@ class LogLoss(Loss, name="log_loss"):
         return -y * expit(-y * z)
 
     def best_intercept(self, y, sample_weight=None, n_columns=None):
-        tiny = np.finfo(float).eps  # one class alone would have its best score at infinity
-        return float(logit(np.clip((1 + lead(y, sample_weight)) / 2, tiny, 1 - tiny)))
+        # one class alone would have its best score at infinity
+        share = min(max((1 + lead(y, sample_weight)) / 2, TINY), 1 - TINY)
+        return float(logit(share))
 
     def for_classes(self, n_classes):
         return Multinomial() if n_classes > 2 else self

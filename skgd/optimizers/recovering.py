@@ -5,6 +5,10 @@ import numpy as np
 from .base import Optimizer
 
 LEAST_CUT, MOST_CUT = 0.1, 0.7  # of a step that was too long, what is kept
+UNKNOWN = {
+    "objective": np.nan, "reference": np.nan, "slack": 0.0,
+    "descent": np.inf, "gap": np.inf, "fell": 0.0,
+}  # fmt: skip
 DIGITS = 1e-10  # of the objective, that tell whether it has risen
 
 
@@ -26,9 +30,7 @@ class Recovering(Optimizer):
     def start(self, name, w):
         if name in self.slots:
             return np.zeros_like(w)
-        unknown = {"objective": np.nan, "reference": np.nan, "slack": 0.0}
-        unknown |= {"descent": np.inf, "gap": np.inf, "fell": 0.0}
-        return np.full((), unknown.get(name, 1.0))
+        return np.array(UNKNOWN.get(name, 1.0))
 
     def risen(self, objective, slots):
         """Whether an objective is above that of the last step, if there is one."""

@@ -87,7 +87,8 @@ class Schedule(Component):
     def rates(self, t, epoch, memory):
         """Rates of the updates t (array) that are all done in one epoch."""
         counts = t if self.per == "step" else np.full(len(t), epoch)
-        return memory.get("scale", 1.0) * self(counts)
+        scale = memory.get("scale", 1.0)
+        return self(counts) if scale == 1.0 else scale * self(counts)
 
     def observe(self, memory, objective, stalled):
         """Look at an epoch that has ended and update the memory.

@@ -6,6 +6,7 @@ import scipy.sparse as sp
 from scipy.optimize import minimize
 
 from skgd import GDClassifier, GDRegressor
+from skgd.data import gram as grams
 from skgd.data.gram import gram, softmax_gram, squares
 from skgd.losses import Loss, Multinomial
 from skgd.suboptimality import least
@@ -36,6 +37,31 @@ def test_a_gram_matrix_is_its_sum(dtype, container):
         squares(container(X), *PLACE), np.sum(standardised(X, *PLACE)[:, :-1] ** 2, axis=1),
         rtol=1e-6,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("n_columns", [1, 3, 4, 7, 8, 38, 63, 64, 90])
+def test_a_gram_matrix_is_its_sum_whatever_loop_takes_it(n_columns, dtype):
+    rng = np.random.default_rng(0)
+    X = (rng.normal(size=(101, n_columns)) + 3.0).astype(dtype)
+    shift, scale = rng.normal(size=n_columns), rng.uniform(0.5, 2.0, n_columns)
+    for n_rows in (1, 8, 61):
+        picked = rng.choice(101, n_rows, replace=False).astype(np.uint32)
+        weight = rng.uniform(0, 1, n_rows)
+        u = standardised(X[picked].astype(float), shift, scale)
+        found = gram(X, picked, weight, shift, scale)
+        np.testing.assert_allclose(found, u.T @ (u * weight[:, np.newaxis]), rtol=1e-11, atol=1e-11)
+        np.testing.assert_array_equal(found, found.T)
+
+
+def test_pairs_of_classes_and_columns_make_the_gram_matrix_of_a_softmax(monkeypatch):
+    rng = np.random.default_rng(0)
+    X, p = rng.normal(size=(700, 6)), rng.dirichlet(np.ones(5), size=700)
+    picked, weight = rng.permutation(700)[:600].astype(np.uint32), rng.uniform(0, 1, 600)
+    by_pairs = softmax_gram(X, picked, weight, p[picked], *PLACE)
+    monkeypatch.setattr(grams, "NARROW", 0)
+    plain = softmax_gram(X, picked, weight, p[picked], *PLACE)
+    np.testing.assert_allclose(by_pairs, plain, rtol=0, atol=1e-12 * np.abs(plain).max())
 
 
 def test_the_gram_matrix_of_a_softmax_is_its_hessian():
