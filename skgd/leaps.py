@@ -47,7 +47,7 @@ class Leaps:
     def __init__(self, problem, state, n_threads=1):
         self.problem, self.state, self.n_threads = problem, state, n_threads
         self.caution = CAUTION if problem.loss.rowwise else 0.0
-        self.metric, self.n_leaps = None, 0
+        self.metric, self.age = None, RENEWED
 
     def look(self, enough):
         """Estimate F - F* and leap.
@@ -93,6 +93,8 @@ class Leaps:
             self.caution = self.caution * LESS if self.caution > LEAST_CAUTION else 0.0
         elif share < 0.5 and problem.loss.rowwise:
             self.caution = min(max(MORE * self.caution, CAUTION), 1.0)
+        if tempered and not self.caution:
+            self.age = RENEWED  # coordinates of another curvature would hide flat directions
         return gap, objective, doubtful, n_products + len(falls) + 1
 
     def leap(self, flat, way, objective, foreseen):
@@ -133,11 +135,11 @@ class Leaps:
 
     def coordinates(self, bends, weight):
         """Those of each score by itself, taken anew every few leaps, or those of the steps."""
-        if self.n_leaps % RENEWED == 0:
-            self.metric = None  # before there is another
+        if self.age == RENEWED:
+            self.metric, self.age = None, 0  # before there is another
             curved = bends * (1.0 - bends) if self.problem.loss.rowwise else bends
             if weight is not None:
                 curved = curved * self.problem.of_kept(weight)[:, np.newaxis]
             self.metric = of_each_score(self.problem, self.state.metric, curved)
-        self.n_leaps += 1
+        self.age += 1
         return self.metric or self.state.metric
