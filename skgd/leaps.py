@@ -137,9 +137,6 @@ class Leaps:
         """Those of each score by itself, taken anew every few leaps, or those of the steps."""
         if self.age == RENEWED:
             self.metric, self.age = None, 0  # before there is another
-            curved = bends * (1.0 - bends) if self.problem.loss.rowwise else bends
-            if weight is not None:
-                curved = curved * self.problem.of_kept(weight)[:, np.newaxis]
-            self.metric = of_each_score(self.problem, self.state.metric, curved)
+            self.metric = of_each_score(self.problem, self.state.metric, bends, weight)
         self.age += 1
         return self.metric or self.state.metric

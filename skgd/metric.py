@@ -76,16 +76,11 @@ class Whitened(Metric):
     bend: float
 
     @classmethod
-    def of(cls, diagonal, matrices, bend, dtype=np.float64):
-        """From standardised coordinates and the curvature in them, n_blocks of (q, q); it is
-        lifted a little, so that there are digits enough where columns depend on each other."""
-        factors = []
-        for matrix in matrices:
-            own = np.diag(matrix)
-            lift = JITTER * (own + own.mean()) + np.finfo(dtype).tiny
-            factor = np.linalg.cholesky(matrix + np.diag(lift))
-            factors.append(factor.astype(dtype, copy=False))
-        return cls(diagonal.scale, diagonal.shift, np.array(factors), bend)
+    def of(cls, diagonal, matrices, bend):
+        """From standardised coordinates and the curvature in them, (n_blocks, q, q), which is
+        changed."""
+        factors = np.array([lifted_factor(matrix) for matrix in matrices])
+        return cls(diagonal.scale, diagonal.shift, factors, bend)
 
     def blocks(self, coef, intercept):
         """(u, c) of all columns as (n_blocks, pieces, q), a copy."""
@@ -123,6 +118,14 @@ class Whitened(Metric):
     def pull(self, coef, intercept):
         super().pull(coef, intercept)
         self.solved(coef, intercept, transposed=False)
+
+
+def lifted_factor(matrix):
+    """Cholesky factor of a curvature, which is first lifted a little, in place, so that there are
+    digits enough where columns depend on each other."""
+    own = np.einsum("jj->j", matrix)
+    own += JITTER * (own + own.mean()) + np.finfo(np.float32).tiny
+    return np.linalg.cholesky(matrix)
 
 
 class Within(Wrapper):

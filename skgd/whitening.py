@@ -26,7 +26,7 @@ import numpy as np
 from ._core import epoch as core
 from .data.gram import cost, gram, softmax_gram, squares
 from .losses import SquaredError
-from .metric import JITTER, Metric, Whitened
+from .metric import JITTER, Metric, Whitened, lifted_factor
 from .problem import NUDGE, second_derivative
 
 MOST_WHITENED = 1000  # columns of a Gram matrix
@@ -217,7 +217,7 @@ def mean_above(metric, reach):
     return metric.bend * reach**2 / 6.0
 
 
-def of_each_score(problem, metric, curvatures):
+def of_each_score(problem, metric, bends, weight):
     """Coordinates of the curvature in each score by itself, whatever one bends with another, or
     None where they are too many.
 
@@ -229,22 +229,27 @@ def of_each_score(problem, metric, curvatures):
     problem : Problem
     metric : Metric
         Standardised coordinates.
-    curvatures : ndarray of shape (n_rows, n_columns)
-        Of the scores, the weights of the rows included.
+    bends : ndarray of shape (n_rows, n_columns)
+        As `Problem.bends` has them.
+    weight : ndarray of shape (len(problem.y),) or None
     """
     X, place = problem.rows.X, (metric.shift, metric.scale)
-    if problem.n_columns * (problem.rows.n_features + 1) ** 2 > MOST_SINGLE:
+    q, K = problem.rows.n_features + 1, problem.n_columns
+    if K * q**2 > MOST_SINGLE:
         return None
     rows = np.arange(len(problem.y), dtype=np.uint32) if problem.kept is None else problem.kept
     length = 1.0 + problem.of_kept(squares(X, *place))
     diagonal, l2 = Metric(metric.scale, metric.shift), problem.strengths()[0]
-
-    def matrices():
-        for share in curvatures.T / len(rows):
-            by_size = np.argsort(-share * length, kind="stable")
-            total = np.cumsum((share * length)[by_size])
-            most = by_size[: np.searchsorted(total, CURVED * total[-1]) + 1]
-            matrix = gram(X, rows[most], share[most], *place)
-            yield with_penalty(centred_if(problem, matrix), l2, diagonal)
-
-    return Whitened.of(diagonal, matrices(), 1.0, np.float32)
+    factor = np.empty((K, q, q), np.float32)  # in these a fit takes no steps
+    for c in range(K):
+        share = bends[:, c] / len(rows)
+        if problem.loss.rowwise:
+            share *= 1.0 - bends[:, c]
+        if weight is not None:
+            share *= problem.of_kept(weight)
+        by_size = np.argsort(-share * length, kind="stable")
+        total = np.cumsum((share * length)[by_size])
+        most = by_size[: np.searchsorted(total, CURVED * total[-1]) + 1]
+        matrix = gram(X, rows[most], share[most], *place)
+        factor[c] = lifted_factor(with_penalty(centred_if(problem, matrix), l2, diagonal))
+    return Whitened(metric.scale, metric.shift, factor, 1.0)

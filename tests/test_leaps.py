@@ -90,8 +90,9 @@ def test_coordinates_of_each_score_are_those_of_its_curvature(weighted):
     rng = np.random.default_rng(1)
     weight = rng.uniform(0.5, 1.5, len(y)) if weighted else None
     problem, state = begun(X, y, weight=weight)
-    curved = rng.uniform(0.0, 1.0, (len(y), 4)) ** 4
-    metric = of_each_score(problem, state.metric, curved)
+    p = rng.uniform(0.0, 1.0, (len(y), 4)) ** 4
+    metric = of_each_score(problem, state.metric, p, weight)
+    curved = p * (1.0 - p) * (1.0 if weight is None else weight[:, np.newaxis])
     U = np.column_stack([(X - metric.shift) / metric.scale, np.ones(len(X))])
     l2 = np.diag(np.append(1e-4 / metric.scale**2, 0.0))
     for matrix, share in zip(metric.matrices, curved.T / len(y), strict=True):
