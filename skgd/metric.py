@@ -54,6 +54,11 @@ class Metric:
         coef -= np.multiply.outer(intercept, self.shift)
         coef /= self.scale
 
+    def centre(self, coef, intercept):
+        """Make a gradient in (u, c) one that sums to zero over the scores, in place."""
+        coef -= coef.mean(axis=0)
+        intercept -= intercept.mean()
+
 
 @dataclass
 class Whitened(Metric):
@@ -117,6 +122,14 @@ class Whitened(Metric):
 
     def pull(self, coef, intercept):
         super().pull(coef, intercept)
+        self.solved(coef, intercept, transposed=False)
+
+    def centre(self, coef, intercept):
+        blocks = self.blocks(coef, intercept)
+        for block, factor in zip(blocks, self.factor, strict=True):
+            block[...] = block @ factor.T
+        self.put(blocks, coef, intercept)
+        super().centre(coef, intercept)
         self.solved(coef, intercept, transposed=False)
 
 

@@ -289,7 +289,7 @@ class Coordinates:
         direction = np.random.default_rng(0).standard_normal(self.size)
         coef, intercept = self.split(direction)
         if self.alike:
-            coef -= coef.mean(axis=0)
+            self.metric.centre(coef, intercept)
             intercept -= intercept.mean()
         intercept *= self.fit_intercept
         return direction * self.free

@@ -99,3 +99,22 @@ def test_coordinates_of_each_score_are_those_of_its_curvature(weighted):
         exact = (U * share[:, np.newaxis]).T @ U + l2
         # the rows left out make a thousandth of the sum of the eigenvalues
         assert np.abs(matrix - exact).max() <= 1.1e-3 * np.trace(exact)
+
+
+def test_a_random_direction_has_no_share_of_what_all_classes_have_in_common():
+    X, y = heavy_tailed(2, n=600, d=8, n_classes=4)
+    problem, state = begun(X, y)
+    metric = of_each_score(problem, state.metric, problem.bends(state.parameters) ** 2, None)
+    rng = np.random.default_rng(0)
+    common = np.tile(rng.standard_normal(9), (4, 1))  # a gradient in standardised coordinates
+    coef, intercept = common[:, :-1].copy(), common[:, -1].copy()
+    metric.solved(coef, intercept, transposed=False)
+    assert np.abs(coef).max() > 0.1
+    metric.centre(coef, intercept)
+    assert max(np.abs(coef).max(), np.abs(intercept).max()) < 1e-9
+    coef, intercept = rng.standard_normal((4, 8)), rng.standard_normal(4)
+    metric.centre(coef, intercept)
+    once = coef.copy(), intercept.copy()
+    metric.centre(coef, intercept)
+    np.testing.assert_allclose(coef, once[0], atol=1e-9)
+    np.testing.assert_allclose(intercept, once[1], atol=1e-9)
