@@ -219,7 +219,7 @@ def mean_above(metric, reach):
 
 def of_each_score(problem, metric, bends, weight):
     """Coordinates of the curvature in each score by itself, whatever one bends with another, or
-    None where they are too many.
+    None where they are too many, or curvatures are not finite.
 
     A class is curved in few rows, those that are neither far in it nor far from it: only rows that
     make nearly all of the curvature are looked at. A sample of them shows flat directions badly.
@@ -242,7 +242,7 @@ def of_each_score(problem, metric, bends, weight):
     diagonal, l2 = Metric(metric.scale, metric.shift), problem.strengths()[0]
     factor = np.empty((K, q, q), np.float32)  # in these a fit takes no steps
     for c in range(K):
-        share = bends[:, c] / len(rows)
+        share = np.maximum(bends[:, c], 0.0) / len(rows)  # where a loss bends down, none
         if problem.loss.rowwise:
             share *= 1.0 - bends[:, c]
         if weight is not None:
@@ -251,5 +251,7 @@ def of_each_score(problem, metric, bends, weight):
         total = np.cumsum((share * length)[by_size])
         most = by_size[: np.searchsorted(total, CURVED * total[-1]) + 1]
         matrix = gram(X, rows[most], share[most], *place)
+        if not np.isfinite(matrix).all():
+            return None
         factor[c] = lifted_factor(with_penalty(centred_if(problem, matrix), l2, diagonal))
     return Whitened(metric.scale, metric.shift, factor, 1.0)

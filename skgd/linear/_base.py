@@ -386,7 +386,8 @@ class BaseGD(Parametrized):
 
         known = recipe.knows_gap
         leaps = session.own and isinstance(state.metric, Whitened) and not recipe.average_start
-        leaps &= not known and not recipe.reach
+        # a step right after a leap has nothing to be held to: no slope may be steeper than foreseen
+        leaps &= not known and not recipe.reach and problem.loss.curvature is not None
         newton = Leaps(problem, state, n_threads) if leaps else None
 
         def newton_now(enough):
