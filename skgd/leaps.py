@@ -19,12 +19,17 @@ not, and ends at 0: then these are Newton's steps.
 
 import numpy as np
 
-from .suboptimality import BENT, Coordinates, bound, conjugate_gradients
+from .suboptimality import (
+    BENT,
+    FORCING,
+    LEAST_WHITENED,
+    Coordinates,
+    bound,
+    conjugate_gradients,
+)
 from .train import go_on_from
 from .whitening import of_each_score
 
-FORCING = 0.25  # the residual that is left of a leap, as a share of the first
-LEAST_PRODUCTS = 2
 SHARES = 1.0, 0.5, 0.25, 0.1, 0.03, 0.01  # of a leap, that are tried
 STRAIGHT = 0.1  # a descent from that of a parabola, as a share of it, if that is to be believed
 RIGHT = 0.7  # of the descent of a parabola, which shows that a share was right
@@ -65,17 +70,13 @@ class Leaps:
         problem, flat = self.problem, self.state.parameters.copy()
         gradient, objective = problem.gradient(flat, self.n_threads)
         bends, weight, tempered = self.curvature(flat)
-        curvature = problem.curvature_of(bends, weight)
         inside = Coordinates(problem, flat, self.coordinates(bends, weight))
-
-        def product(direction):
-            way = inside.left(direction)
-            return inside.pulled(problem.gradient(way, self.n_threads, curvature)[0])
+        product = inside.hessian(problem, problem.curvature_of(bends, weight), self.n_threads)
 
         def done(n_products, gained, missing, shrunk):
             if 0.5 * gained > enough:
                 return shrunk <= FORCING
-            return n_products >= LEAST_PRODUCTS and claimed(gained, missing)
+            return n_products >= LEAST_WHITENED and claimed(gained, missing)
 
         def claimed(gained, missing):
             return bound(gained, missing) <= enough

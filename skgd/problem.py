@@ -100,6 +100,11 @@ class Problem:
             return self.kept if shuffled_rows is None else shuffled_rows
         return self.kept[shuffled_rows]
 
+    @property
+    def row_numbers(self):
+        """Numbers of the kept rows."""
+        return np.arange(len(self.y), dtype=np.uint32) if self.kept is None else self.kept
+
     def of_kept(self, array):
         """The entries of the kept rows in an array of all rows, or None for None."""
         return array if array is None or self.kept is None else array[self.kept]

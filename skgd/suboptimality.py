@@ -10,8 +10,7 @@ E. Stiefel, "Methods of conjugate gradients for solving linear systems", 1952.
 """
 
 import numpy as np
-from scipy.linalg import solve
-from scipy.linalg.lapack import dstemr
+from scipy.linalg import eigh_tridiagonal, solve
 
 from ._core import epoch as core
 from ._core import quadratics
@@ -123,11 +122,8 @@ def newton_step(problem, flat, gradient, metric, gained_before, tol, n_threads=1
     gap : float
     """
     inside = Coordinates(problem, flat, metric)
-    curvature = problem.curvature(flat)
+    product = inside.hessian(problem, problem.curvature(flat), n_threads)
     exact = isinstance(problem.loss, SquaredError)
-
-    def product(direction):
-        return inside.pulled(problem.gradient(inside.left(direction), n_threads, curvature)[0])
 
     def done(n_products, gained, missing, shrunk):
         known = claimed(gained, missing)
@@ -305,6 +301,13 @@ class Coordinates:
             self.split(step)[1][...] = 0.0
         return step
 
+    def hessian(self, problem, curvature, n_threads):
+        """A function from a direction to its product with the Hessian, both in the coordinates;
+        `curvature` is what `Problem.curvature` makes."""
+        return lambda direction: self.pulled(
+            problem.gradient(self.left(direction), n_threads, curvature)[0]
+        )
+
 
 def doubt(descent, foreseen, fell=0.0):
     """How many times as much may be left as a parabola says: more if the objective fell otherwise,
@@ -467,12 +470,10 @@ class Seen:
 def flattest_of(diagonal, beside):
     """(least eigenvalue, the last entry of its vector) of a symmetric tridiagonal matrix, which is
     positive but for rounding."""
-    k = len(diagonal)
     if not np.isfinite([*diagonal, *beside]).all():
         return np.finfo(float).tiny, 1.0
-    first, by_index = 1, 2  # as LAPACK counts; SciPy's own function takes three times as long
-    _, values, vectors, _ = dstemr(
-        diagonal, [*beside[: k - 1], 0.0], by_index, 0.0, 0.0, first, first
+    values, vectors = eigh_tridiagonal(
+        diagonal, beside[: len(diagonal) - 1], select="i", select_range=(0, 0)
     )
     return max(values[0], np.finfo(float).eps * max(diagonal)), vectors[-1, 0]
 

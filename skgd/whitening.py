@@ -103,7 +103,7 @@ def sample(problem, X, diagonal, n_coordinates=1):
         ROWS_A_COLUMN * d,
         ROWS_A_COORDINATE * width,
     )
-    rows = np.arange(len(problem.y), dtype=np.uint32) if problem.kept is None else problem.kept
+    rows = problem.row_numbers
     chance = 1.0
     if wanted < n:
         square = problem.of_kept(squares(X, diagonal.shift, diagonal.scale))
@@ -237,7 +237,7 @@ def of_each_score(problem, metric, bends, weight):
     q, K = problem.rows.n_features + 1, problem.n_columns
     if K * q**2 > MOST_SINGLE:
         return None
-    rows = np.arange(len(problem.y), dtype=np.uint32) if problem.kept is None else problem.kept
+    rows = problem.row_numbers
     length = 1.0 + problem.of_kept(squares(X, *place))
     diagonal, l2 = Metric(metric.scale, metric.shift), problem.strengths()[0]
     factor = np.empty((K, q, q), np.float32)  # in these a fit takes no steps

@@ -399,8 +399,9 @@ class BaseGD(Parametrized):
             above = over_kinks(smooth, state.result)
             metric = state.metric or fallback
             enough = None if enough is None else enough - above
-            args = smooth, state.result, metric, enough, n_threads, most_curved
-            gap, objective, *rest = newton_gap(*args)
+            gap, objective, *rest = newton_gap(
+                smooth, state.result, metric, enough, n_threads, most_curved
+            )
             return min(gap + above, objective - problem.least), objective, *rest
 
         def known_gap(enough):
