@@ -71,9 +71,9 @@ class Leaps:
         gradient, objective = problem.gradient(flat, self.n_threads)
         bends, weight, tempered = self.curvature(flat)
         inside = Coordinates(problem, flat, self.coordinates(bends, weight))
-        product = inside.hessian(problem, problem.curvature_of(bends, weight), self.n_threads)
+        product = inside.hessian(problem, bends, weight, self.n_threads)
 
-        def done(n_products, gained, missing, shrunk):
+        def done(n_products, gained, shrunk, missing):
             if 0.5 * gained > enough:
                 return shrunk <= FORCING
             return n_products >= LEAST_WHITENED and claimed(gained, missing)

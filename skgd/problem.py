@@ -9,6 +9,7 @@ import numpy as np
 from ._core import epoch as core
 from ._core import proxes, slopes
 from ._core.columns import Columns
+from .data.gram import SLOWER
 from .losses import Loss, SquaredError
 from .penalties import Penalty
 
@@ -88,10 +89,11 @@ class Problem:
 
     @property
     def products(self):
-        """Multiplications that the scores of all rows take."""
+        """Multiplications that the scores of all rows take, those of sparse rows as many as dense
+        ones do in the same time."""
         width = self.rows.n_features
         if self.rows.by_feature:
-            width = self.rows.n_nonzero / max(self.rows.n_rows, 1)
+            width = min(width, SLOWER * self.rows.n_nonzero / max(self.rows.n_rows, 1))
         return self.n_rows * width * self.n_columns
 
     def order(self, shuffled_rows=None):
@@ -264,13 +266,9 @@ class Problem:
         penalty = core.smooth(self.prox(), columns, gradient, self.n_rows)
         return gradient, float(loss[0] / self.n_rows + penalty[0])
 
-    def curvature(self, flat):
-        """Slopes that make `gradient` the product of the Hessian at `flat` with a direction."""
-        bends = None if isinstance(self.loss, SquaredError) else self.bends(flat)
-        return self.curvature_of(bends, self.sample_weight)
-
-    def curvature_of(self, bends, weight):
-        """The same of rows that are curved as `bends` says and weigh so much."""
+    def curvature(self, bends, weight):
+        """Slopes that make `gradient` the product of the Hessian with a direction, of rows that are
+        curved as `bends` says and weigh so much."""
         target = self.column_target()
         return slopes.Curvature(self.y, weight, [0, len(target)], target, bends, self.loss.rowwise)
 
@@ -278,10 +276,13 @@ class Problem:
         """Scores (n_rows, n_columns) at `flat`."""
         return core.scores(self.rows, self.columns(flat), self.order())
 
-    def bends(self, flat):
+    def bends(self, flat, scores=None):
         """Second derivatives of the loss in each score of the rows at `flat`; of a softmax the
-        probabilities, which give them."""
-        bends = self.scores(flat)
+        probabilities, which give them; None where all are 1. They take the place of the scores, if
+        these are there already."""
+        if isinstance(self.loss, SquaredError):
+            return None
+        bends = self.scores(flat) if scores is None else scores
         y, h = self.of_kept(self.y), NUDGE * self.spread
         for first in range(0, len(bends), BLOCK):
             z, part = bends[first : first + BLOCK], y[first : first + BLOCK]
@@ -298,18 +299,19 @@ def enough_for_threads(problem):
     return problem.products >= LEAST_WORK
 
 
-def full_sums(problem, parts, columns, n_threads=1):
-    """Gradient and loss sums over all rows, the rows shared out among threads."""
+def full_sums(problem, parts, columns, n_threads=1, kept=None):
+    """Gradient and loss sums over all rows, the rows shared out among threads; `kept`, if given, of
+    shape (n_rows, n_columns), gets the scores."""
     n = problem.n_rows
     order = problem.order()
     if n_threads == 1 or not enough_for_threads(problem):
-        return core.sums(problem.rows, parts, columns, 0, n, order)
+        return core.sums(problem.rows, parts, columns, 0, n, order, kept)
     edges = np.linspace(0, n, n_threads + 1).astype(int)
     with ThreadPoolExecutor(n_threads) as pool:
         found = list(
             pool.map(
                 lambda first, last: core.sums(
-                    problem.rows, parts, columns, first, last - first, order
+                    problem.rows, parts, columns, first, last - first, order, kept
                 ),
                 edges[:-1],
                 edges[1:],

@@ -9,6 +9,8 @@ S. Boyd and L. Vandenberghe, "Convex optimization", 2004, section 9.5.1; M. Hest
 E. Stiefel, "Methods of conjugate gradients for solving linear systems", 1952.
 """
 
+from functools import partial
+
 import numpy as np
 from scipy.linalg import eigh_tridiagonal, solve
 
@@ -28,6 +30,7 @@ OFF = 0.25, 0.4  # a descent from what a parabola foresees, as a share of it
 SLOW = 0.1, 0.3  # what a step leaves, as a share of what was left before it
 BENT, KINKED = 4.0, 10.0
 ROUNDING = 1e-12
+BARELY = 0.01  # what rounding may bend down, as a share of the penalty
 FLAT = 1e-6
 FORCING, FORCING_AT_END = 0.25, 1e-4
 MOST_WORK, ROUNDS = 300_000_000, (5, 200)
@@ -78,7 +81,7 @@ def newton_gap(problem, flat, metric, enough=None, n_threads=1, most_curved=np.i
         return lowest, objective, 1.0, 1
     least = LEAST_WHITENED if isinstance(metric, Whitened) else LEAST_PRODUCTS
 
-    def done(n_products, gained, missing, shrunk):
+    def done(n_products, gained, shrunk, missing):
         return 0.5 * gained > too_much or (n_products >= least and claimed(gained, missing))
 
     def claimed(gained, missing):
@@ -96,7 +99,7 @@ def newton_gap(problem, flat, metric, enough=None, n_threads=1, most_curved=np.i
     return gap, objective, doubtful, n_products + 1
 
 
-def newton_step(problem, flat, gradient, metric, gained_before, tol, n_threads=1):
+def newton_step(problem, flat, gradient, metric, gained_before, tol, n_threads=1, scores=None):
     """Newton's step by conjugate gradients, and an estimate of F - F*: before it, or after it where
     F is a parabola.
 
@@ -113,6 +116,8 @@ def newton_step(problem, flat, gradient, metric, gained_before, tol, n_threads=1
     tol : float
         Where no more than this share of what is gained seems to be left, it is found out.
     n_threads : int
+    scores : ndarray of shape (n_rows, n_columns) or None
+        Those of the parameters, which are lost, if they are known.
 
     Returns
     -------
@@ -122,10 +127,11 @@ def newton_step(problem, flat, gradient, metric, gained_before, tol, n_threads=1
     gap : float
     """
     inside = Coordinates(problem, flat, metric)
-    product = inside.hessian(problem, problem.curvature(flat), n_threads)
+    bends = problem.bends(flat, scores)
+    product = inside.hessian(problem, bends, problem.sample_weight, n_threads)
     exact = isinstance(problem.loss, SquaredError)
 
-    def done(n_products, gained, missing, shrunk):
+    def done(n_products, gained, shrunk, missing):
         known = claimed(gained, missing)
         if exact:
             return shrunk <= FORCING and known
@@ -140,8 +146,9 @@ def newton_step(problem, flat, gradient, metric, gained_before, tol, n_threads=1
         return 0.5 * missing if exact else bound(gained, missing)
 
     limits = (0.0, MOST_EXACT) if exact else (ENOUGH, MOST_PRODUCTS)
-    args = inside.pulled(gradient.copy()), done, claimed, inside.any_direction
-    step, gained, missing, _ = conjugate_gradients(product, *args, *limits)
+    others = inside.any_direction, inside.ceiling
+    args = inside.pulled(gradient.copy()), done, claimed, *others, *limits
+    step, gained, missing, _ = conjugate_gradients(product, *args)
     return inside.left(step), 0.5 * gained, left(gained, missing)
 
 
@@ -267,6 +274,7 @@ class Coordinates:
     def __init__(self, problem, flat, metric, free=1.0):
         self.metric, self.free, self.fit_intercept = metric, free, problem.fit_intercept
         self.split, self.size = problem.columns(flat).split, len(flat)
+        self.l2, self.straight, self.downward = 0.0, False, np.inf  # known once there is a Hessian
         self.alike = problem.loss.rowwise  # all intercepts by as much change nothing
         # and all coefficients of a column by as much change no more than the penalty
         self.centred = self.alike and problem.unconstrained
@@ -290,6 +298,38 @@ class Coordinates:
         intercept *= self.fit_intercept
         return direction * self.free
 
+    def ceiling(self, product):
+        r"""(a function from r to more than :math:`r^\top H^{-1} r` or None, the products that it
+        took), H being the Hessian.
+
+        Beside the curvature of the loss, which is nowhere negative, there is R of the penalty. With
+        b for how the loss bends coefficients with the intercept, and m for the intercept alone,
+
+        .. math:: r^\top H^{-1} r \le \frac{c^2}{m} + \sum_j \frac{(u_j - b_j c / m)^2}{R_j}
+
+        where r is (u, c): without the intercept H would be R + A - bb'/m, and A - bb'/m is nowhere
+        negative.
+        """
+        penalty = self.l2 / self.metric.scale**2
+        if type(self.metric) is not Metric or self.alike or not np.min(penalty) > 0:
+            return None, 0
+        if self.downward * self.size > BARELY * np.min(penalty):
+            return None, 0
+        if self.straight or not self.fit_intercept:  # of centred columns b is 0
+            b, m, n_products = 0.0, 1.0, 0
+        else:
+            intercepts = np.zeros(self.size)
+            self.split(intercepts)[1][...] = 1.0
+            b, m = self.split(product(intercepts))
+            n_products = 1
+
+        def above(r):
+            u, c = self.split(r)
+            share = c / m
+            return c @ share + np.sum((u - b * share[:, np.newaxis]) ** 2 / penalty)
+
+        return (above if np.all(m > 0) else None), n_products
+
     def left(self, direction):
         """A direction in the coordinates as one of the parameters, a new buffer."""
         step = direction.copy()
@@ -301,9 +341,13 @@ class Coordinates:
             self.split(step)[1][...] = 0.0
         return step
 
-    def hessian(self, problem, curvature, n_threads):
-        """A function from a direction to its product with the Hessian, both in the coordinates;
-        `curvature` is what `Problem.curvature` makes."""
+    def hessian(self, problem, bends, weight, n_threads):
+        """A function from a direction to its product with the Hessian, both in the coordinates, of
+        rows that are curved as `bends` says and weigh so much."""
+        curvature, strengths = problem.curvature(bends, weight), problem.strengths()
+        self.l2 = 0.0 if strengths is None else strengths[0]
+        self.straight = bends is None
+        self.downward = 0.0 if self.straight else max(0.0, -float(bends.min()))
         return lambda direction: self.pulled(
             problem.gradient(self.left(direction), n_threads, curvature)[0]
         )
@@ -323,7 +367,14 @@ def bound(gained, missing):
 
 
 def conjugate_gradients(
-    product, gradient, done, claimed, probe=None, least=ENOUGH, most=MOST_PRODUCTS
+    product,
+    gradient,
+    done,
+    claimed,
+    probe=None,
+    ceiling=None,
+    least=ENOUGH,
+    most=MOST_PRODUCTS,
 ):
     """Minimise the parabola with a gradient and a Hessian.
 
@@ -333,13 +384,16 @@ def conjugate_gradients(
         The Hessian times a direction.
     gradient : ndarray
     done : callable
-        Told the products so far, twice the descent, twice what may be missing of it, and the
-        size of the residual as a share of the first, says whether to stop.
+        Told the products so far, twice the descent, the size of the residual as a share of the
+        first, and twice what may be missing of the descent, says whether to stop; if so, then also
+        were less missing.
     claimed : callable
         Told twice the descent and twice what may be missing of it, says whether to stop would be
-        to claim that no more is missing. A probe comes before that.
+        to claim that no more is missing. A ceiling or a probe comes before that.
     probe : callable or None
         Returns a random direction, to learn from how flat those are that the search has not seen.
+    ceiling : callable or None
+        See `Coordinates.ceiling`: more than what is missing.
     least : float
         After five products in a row that add less than this share the search ends.
     most : int
@@ -353,9 +407,9 @@ def conjugate_gradients(
     n_products : int
     """
     r = gradient
-    p, step, gained, missing, small = r.copy(), np.zeros_like(r), 0.0, 0.0, 0
+    p, step, gained, missing, small = r.copy(), np.zeros_like(r), 0.0, None, 0
     rr = first = r @ r
-    seen, n_probes = Seen(rr), 0
+    seen, n_others, above, patience = Seen(rr), 0, None, LEAST_PROBES if ceiling else 0
     for _ in range(most if rr > 0 else 0):
         Hp = product(p)
         curvature = p @ Hp
@@ -369,14 +423,22 @@ def conjugate_gradients(
         r = r - length * Hp
         rr, before = r @ r, rr
         seen.take_in(length, rr)
-        k, missing, shrunk = len(seen.added), seen.missing(), np.sqrt(rr / first)
-        if done(k, gained, missing, shrunk):
-            if probe is None or not claimed(gained, missing):
+        ends = partial(done, len(seen.added), gained, np.sqrt(rr / first))
+        if ceiling and ends(0.0) and claimed(gained, 0.0):
+            (above, n_others), ceiling = ceiling(product), None
+            patience = LEAST_PROBES if above else 0
+        if above and ends(above(r)):
+            missing = above(r)
+            break
+        if ends(seen.tail()) and ends(seen.missing()):
+            if probe is None or not claimed(gained, seen.missing()):
                 break
-            n_probes, probe = seen.probe(product, probe()), None
-            missing = seen.missing()
-            if done(k, gained, missing, shrunk):
-                break
+            if patience == 0:
+                n_others += seen.probe(product, probe())
+                probe = None
+                if ends(seen.missing()):
+                    break
+            patience -= 1
         if rr == 0:
             missing = 0.0
             break
@@ -384,7 +446,9 @@ def conjugate_gradients(
         if small == 5:
             break
         p = r + rr / before * p
-    return step, gained, missing, len(seen.added) + n_probes
+    if missing is None:
+        missing = seen.missing() if seen.added else 0.0
+    return step, gained, missing, len(seen.added) + n_others
 
 
 class Seen:
@@ -399,15 +463,16 @@ class Seen:
     ----------
     added, squares : list of float
         What each product added to twice the descent, and the squares of the residuals.
-    flattest : list of float
-        The smallest curvature seen after each product: an eigenvalue of a tridiagonal matrix
+    diagonal, beside : list of float
+        Of a tridiagonal matrix whose eigenvalues are the curvatures seen
         (G. Golub and C. Van Loan, "Matrix computations", 2013, section 11.3).
     hidden : float
-        That along directions that the residuals have hardly had a share of, see `probe`.
+        The smallest curvature along directions that the residuals have hardly had a share of, see
+        `probe`.
     """
 
     def __init__(self, rr):
-        self.added, self.squares, self.flattest, self.hidden = [], [rr], [], np.inf
+        self.added, self.squares, self.hidden = [], [rr], np.inf
         self.diagonal, self.beside, self.carried = [], [], 0.0
 
     def take_in(self, length, rr):
@@ -416,28 +481,38 @@ class Seen:
         self.added.append(length * self.squares[-1])
         self.squares.append(rr)
         self.diagonal.append(1.0 / length + self.carried)
-        self.flattest.append(flattest_of(self.diagonal, self.beside)[0])
         self.beside.append(np.sqrt(ratio) / length)
         self.carried = ratio / length
 
-    def missing(self):
-        """Twice what may be missing of the descent.
+    def flattest(self, n_products):
+        """The smallest curvature seen after some products."""
+        return flattest_of(self.diagonal[:n_products], self.beside[:n_products])[0]
 
-        It is the sum of two guesses. The additions go on falling like the power of the products
-        that they fell like. The residual, or the largest of late where it rose, lies along
-        directions flatter than the flattest seen: half as curved, or by as much flatter as that
-        has become of late, or what a probe found.
-        """
+    def tail(self):
+        """Twice what later products may add, if they go on falling like the power of the products
+        that they fell like."""
         k = len(self.added)
         if k == 1:
             return np.inf
         lately, half = max(self.added[-2:]), max(self.added[max((k - 1) // 2 - 1, 0) :][:2])
         power = max(np.log2(half / lately) - 1.0, LEAST_POWER) if lately > 0 else np.inf
+        return max(LEAST_TAIL, k / power) * lately
+
+    def missing(self):
+        """Twice what may be missing of the descent.
+
+        It is the sum of two guesses: the `tail`, and that the residual, or the largest of late
+        where it rose, lies along directions flatter than the flattest seen: half as curved, or by
+        as much flatter as that has become of late, or what a probe found.
+        """
+        k = len(self.added)
+        if k == 1:
+            return np.inf
         last = self.squares[-LATELY:]
         square = max(last[1:]) if max(np.diff(last)) > 0 else last[-1]
-        flatter = min(0.5, self.flattest[-1] / self.flattest[-LATELY - 1 :][0])
-        tail = max(LEAST_TAIL, k / power) * lately
-        return tail + square / min(flatter * self.flattest[-1], self.hidden)
+        flattest = self.flattest(k)
+        flatter = min(0.5, flattest / self.flattest(max(k - LATELY, 1)))
+        return self.tail() + square / min(flatter * flattest, self.hidden)
 
     def probe(self, product, direction):
         """Learn how flat the flattest of many directions are, by Lanczos' process from a random

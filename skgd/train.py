@@ -15,7 +15,9 @@ import numpy as np
 
 from ._core import epoch as core
 from ._core import rules
+from ._core.columns import aligned_zeros
 from ._core.order import shuffled
+from .losses import SquaredError
 from .metric import Metric, Whitened, Within
 from .optimizers import Optimizer
 from .problem import NUDGE, compiled, enough_for_threads, full_sums
@@ -77,6 +79,11 @@ class Recipe:
     def knows_gap(self):
         """Whether steps say how far the objective is from its least."""
         return self.optimizer.plans or (self.optimizer.recovers and self.curved)
+
+    def wants_scores(self, problem, metric):
+        """Whether a step wants the scores beside the gradient, to know how the loss is curved."""
+        by_products = self.knows_gap and not isinstance(metric, Whitened)
+        return by_products and not isinstance(problem.loss, SquaredError)
 
     def less_reach(self, reach):
         """The distance to average a loss with kinks over once that over a larger one is solved."""
@@ -223,13 +230,6 @@ def undecayed(optimizer):
     if not settings.get("weight_decay"):
         return optimizer
     return optimizer.with_settings(settings | {"weight_decay": 0.0})
-
-
-def aligned_zeros(n):
-    """Zeros that begin at a cache line, which vector registers are loaded from at full speed."""
-    buffer = np.zeros(n + 8)
-    first = -buffer.ctypes.data // 8 % 8
-    return buffer[first : first + n]
 
 
 def rule_of(optimizer, slots, columns, metric=None):
@@ -389,10 +389,13 @@ def train(problem, recipe, state, tol=None):
 def full_step(problem, recipe, part, rates, state, tol):
     """One full-batch step, the rows shared out among threads: (objective, gradient)."""
     core.look_ahead(part.rule, part.columns)
-    gradient, loss = full_sums(problem, part.slopes, part.columns, recipe.n_threads)
+    scores = None
+    if recipe.wants_scores(problem, state.metric):
+        scores = np.empty((problem.n_rows, problem.n_columns))
+    gradient, loss = full_sums(problem, part.slopes, part.columns, recipe.n_threads, scores)
     penalty = core.smooth(part.prox, part.columns, gradient, problem.n_rows)
     objective = float(loss[0] / problem.n_rows + penalty[0])
-    found = look_around(problem, recipe, state, gradient, objective, tol)
+    found = look_around(problem, recipe, state, gradient, objective, tol, scores)
     take_in(recipe, part, state, found)
     apply_gradient(part, gradient, rates, state.t)
     return objective, gradient
@@ -428,8 +431,9 @@ class Found:
     gap: float = np.nan
 
 
-def look_around(problem, recipe, state, gradient, objective, tol=None):
-    """What the package's own full-batch method wants to know beside the gradient."""
+def look_around(problem, recipe, state, gradient, objective, tol=None, scores=None):
+    """What the package's own full-batch method wants to know beside the gradient; scores that are
+    given are lost."""
     renewal = recipe.renewal
     found = Found(objective, reach=recipe.reach / (1.0 + (state.epoch + 1) / EPOCHS_TO_HALVE))
     risen = has_risen(recipe, state, objective)
@@ -444,9 +448,8 @@ def look_around(problem, recipe, state, gradient, objective, tol=None):
         if isinstance(state.metric, Whitened):
             foresee(problem, recipe, state, gradient, tol * gained, found)
         else:
-            found.step, found.descent, found.gap = newton_step(
-                problem, state.parameters, gradient, state.metric, gained, tol, recipe.n_threads
-            )
+            args = problem, state.parameters, gradient, state.metric, gained, tol
+            found.step, found.descent, found.gap = newton_step(*args, recipe.n_threads, scores)
     return found
 
 

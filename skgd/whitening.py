@@ -38,6 +38,10 @@ PASSES = 0.1  # that a Gram matrix may cost, if it needs no more
 PASSES_EXACT = 4.0  # where it may be of all rows, and Newton's step solves a squared error
 PASSES_ONCE = 1.0  # where there is only one, or where only rows near a kink are curved
 ALL_AT_ONCE = 3.0  # how much longer small matrices, one for each pair of scores, take
+WORTH = 0.6  # epochs between two renewals, for each pass that one costs
+SMALL = 64  # coordinates, up to which it costs next to nothing
+LOST = 4.0  # times the rounding of one product
+GRID = 2.0**-10  # of the spread of the scores
 RESOLVED = 1e4  # times what a curvature is lifted by
 STEP_AND_BACK = 2.0  # a step may lead as far beyond the best scores
 FLOOR = 1e-3  # of the curvature of a loss with kinks, where rows are far from them
@@ -46,11 +50,34 @@ FLOOR = 1e-3  # of the curvature of a loss with kinks, where rows are far from t
 def at_start(problem, X, diagonal, ridge):
     """Coordinates in which columns are uncorrelated; `ridge` is l2 over the bend of the loss."""
     rows, weight = sample(problem, X, diagonal)
-    total = gram(X, rows, weight, diagonal.shift, diagonal.scale)
+    digits = digits_for(problem, rows, diagonal, ridge, 1.0)
+    total = gram(X, rows, weight, diagonal.shift, diagonal.scale, digits)
     if not np.isfinite(total).all():
         return diagonal
     total = centred_if(problem, total)
     return Whitened.of(diagonal, [with_penalty(total, ridge, diagonal)], 1.0)
+
+
+def digits_for(problem, rows, diagonal, l2, curvature):
+    """The precision that products of standardised rows need: single for a sample of them, where all
+    that its digits lose of their sum, by the sum of its eigenvalues, is less than the penalty adds
+    to each.
+
+    Parameters
+    ----------
+    problem : Problem
+    rows : ndarray
+        The sample.
+    diagonal : Metric
+    l2 : float
+        Strength of the penalty.
+    curvature : float or None
+        A bound on that of the loss.
+    """
+    if curvature is None or problem.kinks or len(rows) == problem.n_rows:
+        return np.float64
+    lost = LOST * np.finfo(np.float32).eps * curvature * (len(diagonal.scale) + 1)
+    return np.float32 if lost < np.min(l2 / diagonal.scale**2) else np.float64
 
 
 def is_exact(problem, metric):
@@ -127,14 +154,14 @@ class Renewal:
         Curvature of the loss in a score that the metric of the start was taken at.
     n_coordinates : int
         Scores that one Gram matrix is of.
-    passes : float
-        How many passes over the data a renewal is worth.
+    wait : float
+        Updates from one to the next.
     """
 
     diagonal: object
     bend: float
     n_coordinates: int
-    passes: float
+    wait: float
 
     @classmethod
     def of(cls, problem, X, metric, bend):
@@ -152,14 +179,13 @@ class Renewal:
         rows, _ = sample(problem, X, metric, together)
         passes = len(rows) * cost(X) * K * together / max(1.0, 2 * problem.products)
         passes *= ALL_AT_ONCE if together > 1 else 1.0
-        return cls(metric, bend, together, passes)
+        return cls(metric, bend, together, WORTH * passes if width > SMALL else 1.0)
 
     def due(self, state, risen):
         """Whether it is time; not where the objective has risen, which may be left again."""
         if risen:
             return False
-        since = state.t - state.renewed
-        return state.renewed < 0 or since >= max(1.0, 0.25 * self.passes)
+        return state.renewed < 0 or state.t - state.renewed >= max(1.0, self.wait)
 
     def reach(self, problem, gap):
         """How far scores may be from the best ones, where the objective is by the gap."""
@@ -171,7 +197,11 @@ class Renewal:
         X, diagonal = problem.rows.X, self.diagonal
         rows, weight = sample(problem, X, diagonal, self.n_coordinates)
         z = core.scores(problem.rows, problem.columns(flat), rows)
-        place = diagonal.shift, diagonal.scale
+        l2 = problem.strengths()[0]
+        digits = digits_for(problem, rows, diagonal, l2, problem.loss.curvature)
+        if digits is np.float32:  # which would show what z lost by rounding, and so who summed it
+            z = GRID * problem.spread * np.round(z / (GRID * problem.spread))
+        place = diagonal.shift, diagonal.scale, digits
         if self.n_coordinates > 1:
             mean = self.bend
             matrices = [softmax_gram(X, rows, weight, problem.loss.predict_proba(z), *place)]
@@ -185,7 +215,6 @@ class Renewal:
             matrices = [gram(X, rows, w, *place) for w in curved]
         if not np.isfinite(matrices).all():
             return None
-        l2 = problem.strengths()[0]
         return Whitened.of(
             diagonal,
             [with_penalty(centred_if(problem, m), l2, diagonal) / self.bend for m in matrices],

@@ -25,7 +25,7 @@ FLOORS = [
     {"metric", "data"},
     {"optimizers"},
     {"schedules", "losses", "penalties"},
-    {"_component", "_core", "exceptions", "_compat"},
+    {"_component", "_core", "exceptions", "_compat", "_threads"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 MODULES = sorted(PACKAGE.rglob("*.py"))

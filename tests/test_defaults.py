@@ -285,6 +285,20 @@ def test_what_two_columns_all_but_share_is_not_missed(apart, tol):
     assert left <= tol * 0.5 * np.sum((own - own.mean()) ** 2)
 
 
+@pytest.mark.parametrize("n_classes, n_columns", [(2, 80), (5, 8), (3, 70)])
+def test_any_number_of_threads_gives_the_fit_of_one(n_classes, n_columns):
+    """Also where curvatures are taken in single precision, which would show who rounded how."""
+    rng = np.random.default_rng(0)
+    X = rng.lognormal(size=(20_000, n_columns))
+    y = np.argmax(X[:, :n_classes] + rng.gumbel(size=(len(X), n_classes)), axis=1)
+    one, *others = (GDClassifier(n_jobs=n_jobs, tol=1e-2).fit(X, y) for n_jobs in (1, 2, 3))
+    for other in others:
+        np.testing.assert_allclose(other.loss_curve_, one.loss_curve_, rtol=1e-12)
+        np.testing.assert_allclose(
+            other.coef_, one.coef_, rtol=0, atol=1e-12 * np.abs(one.coef_).max()
+        )
+
+
 @pytest.mark.parametrize("estimator", [GDClassifier, GDRegressor])
 def test_sparse_rows_without_an_entry_leave_the_intercept(estimator):
     y = np.arange(40) % 2

@@ -10,6 +10,13 @@ n_features), for dense rows, and by feature, (n_features, n_columns), for sparse
 import numpy as np
 
 
+def aligned_zeros(n):
+    """Zeros that begin at a cache line, which vector registers are loaded from at full speed."""
+    buffer = np.zeros(n + 8)
+    first = -buffer.ctypes.data // 8 % 8
+    return buffer[first:first + n]
+
+
 cdef class Columns:
     """Views of a parameter buffer.
 

@@ -9,11 +9,12 @@ phases give, unless a rule asks to leave such coefficients alone. `path` says wh
 """
 
 from libc.stdlib cimport free, malloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 import numpy as np
 
 from . import lazy, lazy_momentum, lazy_rules
+from .columns import aligned_zeros
 from .proxes cimport Prox, Separable
 from .rows cimport (
     PREFETCH, PREFETCH_LATER, DenseLoops, DenseRows, Rows, SparseRows, dense_loops, vector_loops
@@ -141,7 +142,7 @@ def phases(Rows rows, Slopes slopes, Rule rule, Prox prox, Columns columns, Plan
                     rule.look_ahead(columns)
                 memset(G, 0, n_params * sizeof(double))
                 accumulate(rows, slopes, columns, plan.order_, k * plan.batch_size, size, Z, G,
-                           &plan.objective_[0])
+                           &plan.objective_[0], NULL)
                 finish(rule, prox, columns, plan, k, G, &value[0], step_sizes, active)
     finally:
         free(Z)
@@ -149,17 +150,19 @@ def phases(Rows rows, Slopes slopes, Rule rule, Prox prox, Columns columns, Plan
 
 cdef int accumulate(Rows rows, Slopes slopes, Columns columns, const uint32_t* order,
                     Py_ssize_t first, Py_ssize_t n, double* Z, double* G,
-                    double* loss) except -1 nogil:
+                    double* loss, double* kept) except -1 nogil:
     """Scores, slopes and gradient sums of n rows, block by block, each block read once from
-    memory. Z holds scores and slopes of a block."""
+    memory. Z holds scores and slopes of a block; `kept`, if not NULL, gets the scores of all."""
     cdef Py_ssize_t done = 0, size
     cdef double* D = Z + rows.block_rows * columns.n_columns
     cdef double* gb = G + columns.n_columns * columns.n_features
-    if slopes.straight and rows.straight(order, first, n, &slopes.line, columns, G, gb, loss):
+    if kept == NULL and slopes.straight and rows.straight(order, first, n, &slopes.line, columns, G, gb, loss):
         return 0
     while done < n:
         size = min(rows.block_rows, n - done)
         rows.scores(order, first + done, size, columns, Z)
+        if kept != NULL:
+            memcpy(kept + done * columns.n_columns, Z, size * columns.n_columns * sizeof(double))
         slopes.compute(order, first + done, size, Z, D, loss)
         rows.gradient(order, first + done, size, D, columns, G, gb)
         done += size
@@ -206,18 +209,21 @@ def scores(Rows rows, Columns columns, order=None):
     return out
 
 
-def sums(Rows rows, Slopes slopes, Columns columns, Py_ssize_t first, Py_ssize_t n, order=None):
-    """(gradient sums, loss sums) over rows first:first + n: what threads do of a full batch."""
+def sums(Rows rows, Slopes slopes, Columns columns, Py_ssize_t first, Py_ssize_t n, order=None,
+         double[:, ::1] kept=None):
+    """(gradient sums, loss sums) over rows first:first + n: what threads do of a full batch; their
+    scores go to the rows of `kept`, if given."""
     cdef const uint32_t* order_ = order_of(order)
-    gradient = np.zeros(columns.n_columns * (columns.n_features + 1))
+    gradient = aligned_zeros(columns.n_columns * (columns.n_features + 1))
     loss = np.zeros(columns.n_models)
     cdef double[::1] G = gradient, L = loss
+    cdef double* to = &kept[first, 0] if kept is not None and n else NULL
     cdef double* Z = <double*> malloc(2 * rows.block_rows * columns.n_columns * sizeof(double))
     if Z == NULL:
         raise MemoryError
     try:
         with nogil:
-            accumulate(rows, slopes, columns, order_, first, n, Z, &G[0], &L[0])
+            accumulate(rows, slopes, columns, order_, first, n, Z, &G[0], &L[0], to)
     finally:
         free(Z)
     return gradient, loss

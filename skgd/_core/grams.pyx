@@ -5,6 +5,8 @@ import numpy as np
 
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
+from .columns import aligned_zeros
+
 cdef extern from "vector.h" nogil:
     ctypedef struct StatisticLoops:
         void (*column_sums)(const void*, Py_ssize_t, Py_ssize_t, const double*, const double*,
@@ -18,6 +20,10 @@ cdef extern from "vector.h" nogil:
 
 
 ctypedef fused real:
+    float
+    double
+
+ctypedef fused digits:
     float
     double
 
@@ -47,34 +53,30 @@ def sparse_gram(const real[::1] data, const index[::1] indices, const index[::1]
 
 
 def standardise(const real[:, ::1] X, const uint32_t[::1] rows, const double[::1] shift,
-                const double[::1] scale, const double[::1] factor):
-    """Rows ((x - shift) / scale, 1) * factor of those that `rows` names."""
-    out = np.empty((rows.shape[0], X.shape[1] + 1))
+                const double[::1] scale, const double[::1] factor, digits[:, ::1] u):
+    """Fill u with the rows ((x - shift) / scale, 1) * factor of those that `rows` names."""
     inverse = 1.0 / np.asarray(scale)
-    cdef double[:, ::1] u = out
     cdef const double[::1] by = inverse
     cdef Py_ssize_t k, j, row, d = X.shape[1]
     with nogil:
         for k in range(rows.shape[0]):
             row = rows[k]
             for j in range(d):
-                u[k, j] = (X[row, j] - shift[j]) * by[j] * factor[k]
-            u[k, d] = factor[k]
-    return out
+                u[k, j] = <digits>(X[row, j] - shift[j]) * <digits>by[j] * <digits>factor[k]
+            u[k, d] = <digits>factor[k]
 
 
 def gram(const real[:, ::1] X, const uint32_t[::1] rows, const double[::1] shift,
          const double[::1] scale, const double[::1] factor):
     """Sum of u u' over the rows u that `standardise` gives."""
-    cdef Py_ssize_t d = X.shape[1], q = (d + 8) // 8 * 8  # with the last, whole tiles
-    total, room, inverse = np.zeros((q, q)), np.zeros((8, q)), 1.0 / np.asarray(scale)
-    cdef double[:, ::1] G = total, u = room
+    cdef Py_ssize_t d = X.shape[1], q = (d + 8) // 8 * 8  # with the last, in whole registers
+    total, inverse = aligned_zeros(q * q), 1.0 / np.asarray(scale)
+    cdef double[::1] G = total, u = aligned_zeros(4 * q)
     cdef const double[::1] by = inverse
     with nogil:
         statistic_loops(real is double).gram(
-            &X[0, 0], &rows[0], rows.shape[0], d, &shift[0], &by[0], &factor[0], &u[0, 0],
-            &G[0, 0], q)
-    lower = np.tril(total[:d + 1, :d + 1])
+            &X[0, 0], &rows[0], rows.shape[0], d, &shift[0], &by[0], &factor[0], &u[0], &G[0], q)
+    lower = np.tril(total.reshape(q, q)[:d + 1, :d + 1])
     return lower + np.tril(lower, -1).T
 
 

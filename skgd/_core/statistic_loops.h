@@ -43,27 +43,28 @@ static void NAME(row_squares)(const void *X, ptrdiff_t n, ptrdiff_t d,
     }
 }
 
-/* a tile of 4 by 8 of G += u'u, over 8 rows of u */
-INLINE void NAME(gram_tile)(const double *u, ptrdiff_t q, ptrdiff_t i, ptrdiff_t j,
-                            double *restrict G) {
-    double sum[4][8];
+/* 4 rows of G += u'u, up to their columns `width`, over 4 rows of u */
+INLINE void NAME(gram_rows)(const double *restrict u, ptrdiff_t q, ptrdiff_t width,
+                            const double *restrict left, double *restrict G) {
+    double k[4][4];
     for (int a = 0; a < 4; a++)
-        for (int b = 0; b < 8; b++) sum[a][b] = G[(i + a) * q + j + b];
-    for (int r = 0; r < 8; r++)
-        for (int a = 0; a < 4; a++)
-            for (int b = 0; b < 8; b++) sum[a][b] += u[r * q + i + a] * u[r * q + j + b];
-    for (int a = 0; a < 4; a++)
-        for (int b = 0; b < 8; b++) G[(i + a) * q + j + b] = sum[a][b];
+        for (int r = 0; r < 4; r++) k[a][r] = left[r * q + a];
+    for (ptrdiff_t j = 0; j < width; j++)
+        for (int a = 0; a < 4; a++) {
+            double sum = G[a * q + j];
+            for (int r = 0; r < 4; r++) sum += k[a][r] * u[r * q + j];
+            G[a * q + j] = sum;
+        }
 }
 
 /* adds u'u of the rows u = ((x - shift) * by, 1) * factor that `rows` names to G, its lower
- * triangle; q is d + 1 in whole tiles, and u has room for 8 rows of zeros */
+ * triangle; q is d + 1 in whole registers, and u has room for 4 rows of zeros */
 static void NAME(gram)(const void *X, const uint32_t *rows, ptrdiff_t n, ptrdiff_t d,
                        const double *restrict shift, const double *restrict by,
                        const double *factor, double *restrict u, double *restrict G,
                        ptrdiff_t q) {
-    for (ptrdiff_t k = 0; k < n; k += 8) {
-        for (ptrdiff_t r = 0; r < 8; r++) {
+    for (ptrdiff_t k = 0; k < n; k += 4) {
+        for (ptrdiff_t r = 0; r < 4; r++) {
             const ptrdiff_t row = k + r < n ? k + r : k;
             const T *x = (const T *)X + (ptrdiff_t)rows[row] * d;
             const double w = k + r < n ? factor[row] : 0;
@@ -71,7 +72,7 @@ static void NAME(gram)(const void *X, const uint32_t *rows, ptrdiff_t n, ptrdiff
             u[r * q + d] = w;
         }
         for (ptrdiff_t i = 0; i <= d; i += 4)
-            for (ptrdiff_t j = 0; j < i + 4; j += 8) NAME(gram_tile)(u, q, i, j, G);
+            NAME(gram_rows)(u, q, (i + 11) / 8 * 8, u + i, G + i * q);
     }
 }
 

@@ -4,10 +4,12 @@ import numpy as np
 import scipy.sparse as sp
 
 from .._core import grams
+from .._threads import in_order
 from .moments import BLOCK_BYTES
 
 NARROW = 64  # columns, up to which products of matrices take longer than a loop of our own
 FASTER = 30.0  # a product of dense matrices than other loops, a multiplication
+SLOWER = 4.0  # an entry of sparse rows than one of dense rows
 
 
 def cost(X):
@@ -15,23 +17,29 @@ def cost(X):
     n, d = X.shape
     if not sp.issparse(X):
         return d**2 / FASTER
-    return min(d**2 / FASTER, max(X.nnz, 1) ** 2 / n**2 / 2)
+    return min(d**2 / FASTER, SLOWER * max(X.nnz, 1) ** 2 / n**2 / 2)
 
 
-def standardised(X, rows, shift, scale, factor):
-    """Blocks of some rows: (slice of `rows`, :math:`((x - shift) / scale, 1)` by a factor)."""
+def by_blocks(product, X, rows, shift, scale, factor, dtype):
+    """A function of each block of some rows, in order: it is told which part of `rows` it is, and
+    :math:`((x - shift) / scale, 1)` by a factor."""
     d = X.shape[1]
     step = max(d, BLOCK_BYTES // (8 * d))
-    for first in range(0, len(rows), step):
+
+    def of_block(first):
         part = slice(first, min(first + step, len(rows)))
         picked = rows[part]
         block = X
         if sp.issparse(X):
             block, picked = X[picked].toarray(), np.arange(len(picked), dtype=np.uint32)
-        yield part, grams.standardise(block, picked, shift, scale, factor[part])
+        u = np.empty((len(picked), d + 1), dtype)
+        grams.standardise(block, picked, shift, scale, factor[part], u)
+        return product(part, u)
+
+    return in_order(of_block, range(0, len(rows), step))
 
 
-def gram(X, rows, weight, shift, scale):
+def gram(X, rows, weight, shift, scale, dtype=np.float64):
     r"""Sum over some rows of :math:`w_i u_i u_i^\top`, where :math:`u = ((x - shift) / scale, 1)`.
 
     Parameters
@@ -40,6 +48,8 @@ def gram(X, rows, weight, shift, scale):
     rows : uint32 ndarray of shape (m,)
     weight : ndarray of shape (m,)
     shift, scale : ndarray of shape (d,)
+    dtype : dtype
+        The digits that products of many columns need; they are added up in float64.
 
     Returns
     -------
@@ -51,9 +61,10 @@ def gram(X, rows, weight, shift, scale):
     factor = np.sqrt(weight)
     if d < NARROW and not sp.issparse(X):
         return grams.gram(X, rows, shift, scale, factor)
+    dtype = np.float64 if d < NARROW else dtype
     total = np.zeros((d + 1, d + 1))
-    for _, u in standardised(X, rows, shift, scale, factor):
-        total += u.T @ u
+    for part in by_blocks(lambda _, u: u.T @ u, X, rows, shift, scale, factor, dtype):
+        total += part
     return total
 
 
@@ -71,7 +82,7 @@ def sparse_gram(X, rows, weight, shift, scale):
     return total
 
 
-def softmax_gram(X, rows, weight, probabilities, shift, scale):
+def softmax_gram(X, rows, weight, probabilities, shift, scale, dtype=np.float64):
     r"""The curvature of a softmax: sum of
     :math:`w_i (\mathrm{diag}(p_i) - p_i p_i^\top + \tfrac1K 1 1^\top \sum_k p_k (1 - p_k) / K)
     \otimes u_i u_i^\top`.
@@ -81,7 +92,7 @@ def softmax_gram(X, rows, weight, probabilities, shift, scale):
 
     Parameters
     ----------
-    X, rows, weight, shift, scale
+    X, rows, weight, shift, scale, dtype
         As for `gram`.
     probabilities : ndarray of shape (m, K)
 
@@ -91,33 +102,42 @@ def softmax_gram(X, rows, weight, probabilities, shift, scale):
     """
     K, q = probabilities.shape[1], X.shape[1] + 1
     if q <= min(NARROW, 8 * K):
-        return softmax_gram_by_pairs(X, rows, weight, probabilities, shift, scale)
+        return softmax_gram_by_pairs(X, rows, weight, probabilities, shift, scale, dtype)
+
+    def products(part, u):
+        p = probabilities[part].astype(dtype)
+        both = (p[:, :, np.newaxis] * u[:, np.newaxis]).reshape(len(u), K * q)
+        own = [(u * share[:, np.newaxis]).T @ u for share in p.T]
+        return both.T @ both, own, (u * (p * (1.0 - p)).mean(axis=1)[:, np.newaxis]).T @ u
+
     total = np.zeros((K, q, K, q))
-    alike = np.zeros((q, q))
-    for part, u in standardised(X, rows, shift, scale, np.sqrt(weight)):
-        p = probabilities[part]
+    for both, own, alike in by_blocks(products, X, rows, shift, scale, np.sqrt(weight), dtype):
+        total -= both.reshape(total.shape)
+        total += alike[:, np.newaxis] / K
         for k in range(K):
-            total[k, :, k] += (u * p[:, k, np.newaxis]).T @ u
-        product = (p[:, :, np.newaxis] * u[:, np.newaxis]).reshape(len(u), K * q)
-        total -= (product.T @ product).reshape(total.shape)
-        alike += (u * (p * (1.0 - p)).mean(axis=1)[:, np.newaxis]).T @ u
-    total += alike[:, np.newaxis] / K
+            total[k, :, k] += own[k]
     return total.reshape(K * q, K * q)
 
 
-def softmax_gram_by_pairs(X, rows, weight, probabilities, shift, scale):
+def softmax_gram_by_pairs(X, rows, weight, probabilities, shift, scale, dtype):
     """`softmax_gram` of few columns: as it is symmetric in columns as well as in classes, by the
     products of pairs of classes with pairs of columns, which are a quarter of its entries."""
     K, q = probabilities.shape[1], X.shape[1] + 1
     (a, b), (i, j) = np.triu_indices(K), np.triu_indices(q)
     sums = np.zeros((len(a) + K + 1, len(i)))
     step = max(1, min(256, 2 * BLOCK_BYTES // (8 * sum(sums.shape))))
-    for part, u in standardised(X, rows, shift, scale, np.sqrt(weight)):
+
+    def products(part, u):
+        total = np.zeros_like(sums)
         for first in range(0, len(u), step):
-            p = np.ascontiguousarray(probabilities[part][first : first + step].T)
+            p = np.ascontiguousarray(probabilities[part][first : first + step].T, dtype)
             v = np.ascontiguousarray(u[first : first + step].T)
             left = np.concatenate([-p[a] * p[b], p, (p * (1.0 - p)).mean(axis=0, keepdims=True)])
-            sums += left @ (v[i] * v[j]).T
+            total += left @ (v[i] * v[j]).T
+        return total
+
+    for part in by_blocks(products, X, rows, shift, scale, np.sqrt(weight), dtype):
+        sums += part
     blocks = np.empty((len(sums), q, q))
     blocks[:, i, j] = blocks[:, j, i] = sums
     total = np.empty((K, q, K, q))

@@ -7,9 +7,8 @@
 import copy
 import warnings
 import zlib
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from functools import cache, lru_cache
+from functools import lru_cache
 from numbers import Integral, Real
 
 import numpy as np
@@ -19,12 +18,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import ThreadpoolController
 
 from .._compat import Interval, Parametrized, RealNotInt, StrOptions, check_weights
 from .._component import resolve, same, same_settings
 from .._core import epoch as core
 from .._core.rows import DenseRows, SparseRows
+from .._threads import blas_threads
 from ..auto import (
     DEFAULT_BATCH,
     bend_at_start,
@@ -892,18 +891,6 @@ def seed_of(random_state):
 def _seed_of_number(number):
     """The generator that this asks takes longer to set up than an epoch over few rows."""
     return check_random_state(number).randint(MOST_SEED)
-
-
-@cache
-def _blas():
-    return ThreadpoolController().select(user_api="blas")
-
-
-def blas_threads(n_threads):
-    """A context in which matrix products take no more threads than the fit may have."""
-    if all(library.num_threads == n_threads for library in _blas().lib_controllers):
-        return nullcontext()
-    return _blas().limit(limits=n_threads)
 
 
 def _threads(n_jobs):

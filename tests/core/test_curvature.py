@@ -9,8 +9,9 @@ from skgd import GDClassifier, GDRegressor
 from skgd.data import gram as grams
 from skgd.data.gram import gram, softmax_gram, squares
 from skgd.losses import Loss, Multinomial
+from skgd.metric import Metric
 from skgd.suboptimality import least
-from skgd.whitening import sample
+from skgd.whitening import digits_for, sample
 
 PLACE = np.linspace(-1, 1, 6), np.linspace(0.5, 2, 6)  # shift, scale
 
@@ -64,6 +65,29 @@ def test_pairs_of_classes_and_columns_make_the_gram_matrix_of_a_softmax(monkeypa
     np.testing.assert_allclose(by_pairs, plain, rtol=0, atol=1e-12 * np.abs(plain).max())
 
 
+@pytest.mark.parametrize("classes, n_columns", [(4, 6), (4, 90), (None, 90)])
+def test_single_precision_loses_less_of_a_gram_matrix_than_a_penalty_adds(classes, n_columns):
+    rng = np.random.default_rng(0)
+    X = rng.lognormal(sigma=2.0, size=(900, n_columns))
+    place = X.mean(axis=0), X.std(axis=0)
+    weight = rng.dirichlet(np.ones(900))
+    metric, l2 = Metric(place[1], place[0]), 1e-4 * place[1].max() ** 2
+    model = GDClassifier()
+    problem = model._problem(X, model._encode(np.arange(900) % 2, None, True), None, None)
+    every = np.arange(900, dtype=np.uint32)
+    assert digits_for(problem, every[::2], metric, l2, 1.0) is np.float32
+    assert digits_for(problem, every, metric, l2, 1.0) is np.float64
+    assert digits_for(problem, every[::2], metric, 1e-4 * l2, 1.0) is np.float64
+    assert digits_for(problem, every[::2], metric, 0.0, 1.0) is np.float64
+    args = X, every, weight
+    made = gram
+    if classes:
+        made, args = softmax_gram, (*args, rng.dirichlet(np.ones(classes), size=900))
+    exact = made(*args, *place)
+    lost = np.linalg.norm(made(*args, *place, np.float32) - exact, 2)
+    assert 0 < lost < 0.1 * np.min(l2 / place[1] ** 2)
+
+
 def test_the_gram_matrix_of_a_softmax_is_its_hessian():
     X, K = rows(), 3
     rng = np.random.default_rng(4)
@@ -103,7 +127,8 @@ def test_a_product_with_the_hessian_is_a_difference_of_gradients(loss, container
     problem = model._problem(X_, model._encode(y_, weight, True), weight / weight.mean(), None)
     flat = rng.normal(size=problem.n_columns * 7)
     direction = rng.normal(size=flat.shape)
-    product, _ = problem.gradient(direction, parts=problem.curvature(flat))
+    parts = problem.curvature(problem.bends(flat), problem.sample_weight)
+    product, _ = problem.gradient(direction, parts=parts)
     h = 1e-5
     up, down = (problem.gradient(flat + side * direction)[0] for side in (h, -h))
     np.testing.assert_allclose(product, (up - down) / (2 * h), rtol=1e-4, atol=1e-4)

@@ -869,3 +869,19 @@ def test_the_stable_rate_leads_down(loss, batch_size, optimizer, scale, penalty)
     best = kind(loss, penalty=penalty, random_state=0).fit(X, y)
     gained = start - objective(model.coef_, model.intercept_)
     assert gained > 0.05 * (start - objective(best.coef_, best.intercept_))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array([-128, 127], np.int8), np.array([0, 255], np.uint8), np.array([False, True]),
+        np.array([5, 2**63 + 1], np.uint64), np.array([-(2**62), 2**62]), np.array([1.0, 2.0]),
+        np.array([0, 2, 7]),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_classes_are_the_distinct_labels_of_their_own_kind(labels):
+    y = np.resize(labels[::-1], 40)
+    model = GDClassifier().fit(np.arange(80.0).reshape(40, 2) % 7, y)
+    np.testing.assert_array_equal(model.classes_, np.unique(y))
+    assert model.classes_.dtype == y.dtype
