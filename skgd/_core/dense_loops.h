@@ -70,13 +70,11 @@ static void NAME(scores)(const void *X, const uint32_t *order, ptrdiff_t first, 
         double w[8]; /* of the last 8 features, those that are not in whole registers */
         for (ptrdiff_t l = 0; l < 8; l++) w[l] = d - 8 + l < whole ? 0 : W[d - 8 + l];
         for (; i + 8 <= n; i += 8) {
-            const T *x[8], *last[8];
-            for (int r = 0; r < 8; r++) {
-                x[r] = ROW(i + r);
-                last[r] = x[r] + d - 8;
-                Z[i + r] = b[0];
-            }
-            NAME(dots)(last, 8, 1, w, 0, 8, 8, Z + i, 1);
+            const T *x[8];
+            for (int r = 0; r < 8; r++) x[r] = ROW(i + r) + d - 8;
+            for (int r = 0; r < 8; r++) Z[i + r] = b[0];
+            NAME(dots)(x, 8, 1, w, 0, 8, 8, Z + i, 1); /* ends first: then rows come sooner */
+            for (int r = 0; r < 8; r++) x[r] -= d - 8;
             for (ptrdiff_t start = 0; start < d; start += 64) {
                 const ptrdiff_t stop = start + 64 < d ? start + 64 : d;
                 NAME(ask)(X, order, first, i + ahead, 8, end, d, start, width);
