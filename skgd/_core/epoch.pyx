@@ -121,7 +121,7 @@ def run(Rows rows, Slopes slopes, Rule rule, Prox prox, Columns columns, Plan pl
 
 def phases(Rows rows, Slopes slopes, Rule rule, Prox prox, Columns columns, Plan plan):
     """The five phases for every batch."""
-    cdef Py_ssize_t k, m, size, n_weights = columns.n_columns * columns.n_features
+    cdef Py_ssize_t k, first, size, n_weights = columns.n_columns * columns.n_features
     cdef Py_ssize_t n_params = n_weights + columns.n_columns
     plan.gradient = plan.gradient_ = np.zeros(n_params)
     steps = np.empty(n_params) if rule.varying and prox.proximal else None
@@ -141,30 +141,34 @@ def phases(Rows rows, Slopes slopes, Rule rule, Prox prox, Columns columns, Plan
                 if hooks:
                     rule.look_ahead(columns)
                 memset(G, 0, n_params * sizeof(double))
-                accumulate(rows, slopes, columns, plan.order_, k * plan.batch_size, size, Z, G,
-                           &plan.objective_[0], NULL)
+                first = k * plan.batch_size
+                accumulate(rows, slopes, columns, plan.order_, first, size,
+                           plan.n_rows - first - size, Z, G, &plan.objective_[0], NULL)
                 finish(rule, prox, columns, plan, k, G, &value[0], step_sizes, active)
     finally:
         free(Z)
 
 
 cdef int accumulate(Rows rows, Slopes slopes, Columns columns, const uint32_t* order,
-                    Py_ssize_t first, Py_ssize_t n, double* Z, double* G,
+                    Py_ssize_t first, Py_ssize_t n, Py_ssize_t later, double* Z, double* G,
                     double* loss, double* kept) except -1 nogil:
-    """Scores, slopes and gradient sums of n rows, block by block, each block read once from
-    memory. Z holds scores and slopes of a block; `kept`, if not NULL, gets the scores of all."""
-    cdef Py_ssize_t done = 0, size
+    """Scores, slopes and gradient sums of n rows, which `later` rows follow, block by block, each
+    block read once from memory. Z holds scores and slopes of a block; `kept`, if not NULL, gets the
+    scores of all."""
+    cdef Py_ssize_t done = 0, size, rest
     cdef double* D = Z + rows.block_rows * columns.n_columns
     cdef double* gb = G + columns.n_columns * columns.n_features
-    if kept == NULL and slopes.straight and rows.straight(order, first, n, &slopes.line, columns, G, gb, loss):
+    if kept == NULL and slopes.straight and rows.straight(order, first, n, &slopes.line, columns,
+                                                          G, gb, loss):
         return 0
     while done < n:
         size = min(rows.block_rows, n - done)
-        rows.scores(order, first + done, size, columns, Z)
+        rest = n - done - size + later
+        rows.scores(order, first + done, size, rest, columns, Z)
         if kept != NULL:
             memcpy(kept + done * columns.n_columns, Z, size * columns.n_columns * sizeof(double))
         slopes.compute(order, first + done, size, Z, D, loss)
-        rows.gradient(order, first + done, size, D, columns, G, gb)
+        rows.gradient(order, first + done, size, rest, D, columns, G, gb)
         done += size
     return 0
 
@@ -205,7 +209,7 @@ def scores(Rows rows, Columns columns, order=None):
     cdef const uint32_t* order_ = order_of(order)
     if n:
         with nogil:
-            rows.scores(order_, 0, n, columns, &Z[0, 0])
+            rows.scores(order_, 0, n, 0, columns, &Z[0, 0])
     return out
 
 
@@ -223,7 +227,7 @@ def sums(Rows rows, Slopes slopes, Columns columns, Py_ssize_t first, Py_ssize_t
         raise MemoryError
     try:
         with nogil:
-            accumulate(rows, slopes, columns, order_, first, n, Z, &G[0], &L[0], to)
+            accumulate(rows, slopes, columns, order_, first, n, 0, Z, &G[0], &L[0], to)
     finally:
         free(Z)
     return gradient, loss

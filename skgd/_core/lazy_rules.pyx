@@ -251,11 +251,11 @@ cdef int step(SparseRows rows, Slopes slopes, Separable prox, Columns columns, P
                                touched)
     if lags:
         vector_loops().bring(touched, count, s, z)
-    rows.scores(plan.order_, start, size, columns, Z)
+    rows.scores(plan.order_, start, size, 0, columns, Z)
     slopes.compute(plan.order_, start, size, Z, D, &plan.objective_[0])
     for c in range(C):
         slopes_of_b[c] = 0.0
-    rows.gradient(plan.order_, start, size, D, columns, G, slopes_of_b)
+    rows.gradient(plan.order_, start, size, 0, D, columns, G, slopes_of_b)
     near.take(touched, count, G)
     for c in range(C):
         near.gradient[count * C + c] = slopes_of_b[c] / size if columns.fit_intercept else 0.0

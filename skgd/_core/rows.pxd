@@ -40,9 +40,10 @@ cdef extern from "vector.h" nogil:
 
     ctypedef struct DenseLoops:
         void (*scores)(const void*, const uint32_t*, Py_ssize_t, Py_ssize_t, Py_ssize_t,
-                       const double*, const double*, Py_ssize_t, double*) noexcept nogil
+                       Py_ssize_t, const double*, const double*, Py_ssize_t,
+                       double*) noexcept nogil
         void (*gradient)(const void*, const uint32_t*, Py_ssize_t, Py_ssize_t, Py_ssize_t,
-                         const double*, Py_ssize_t, double*, double*) noexcept nogil
+                         Py_ssize_t, const double*, Py_ssize_t, double*, double*) noexcept nogil
         double (*dot)(const double*, const void*, Py_ssize_t) noexcept nogil
         const double* (*widen)(const void*, Py_ssize_t, double*) noexcept nogil
 
@@ -115,9 +116,10 @@ cdef class Rows:
     cdef readonly Py_ssize_t n_rows, n_features, block_rows
     cdef readonly bint by_feature
     cdef int scores(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
-                    Columns columns, double* Z) except -1 nogil
+                    Py_ssize_t later, Columns columns, double* Z) except -1 nogil
     cdef int gradient(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
-                      const double* D, Columns columns, double* G, double* gb) except -1 nogil
+                      Py_ssize_t later, const double* D, Columns columns, double* G,
+                      double* gb) except -1 nogil
     cdef bint straight(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
                        const Straight* slopes, Columns columns, double* G, double* gb,
                        double* loss) noexcept nogil

@@ -2,6 +2,7 @@
 """Rows of X: the only place that sees the data. Two phases, scores and gradient.
 
 A block is n rows: rows ``order[first:first + n]``, or ``first:first + n`` where order is NULL.
+`later` rows after these are yet to come, so that some can be asked for.
 """
 
 import numpy as np
@@ -14,12 +15,13 @@ cdef class Rows:
     """Rows to take scores and gradients of."""
 
     cdef int scores(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
-                    Columns columns, double* Z) except -1 nogil:
+                    Py_ssize_t later, Columns columns, double* Z) except -1 nogil:
         """Z[i, c] = x_i . w_c + b_c, Z of shape (n, n_columns)."""
         return -1
 
     cdef int gradient(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
-                      const double* D, Columns columns, double* G, double* gb) except -1 nogil:
+                      Py_ssize_t later, const double* D, Columns columns, double* G,
+                      double* gb) except -1 nogil:
         """Add D' X to G, laid out as the coefficients, and the column sums of D to gb."""
         return -1
 
@@ -47,19 +49,21 @@ cdef class DenseRows(Rows):
         self.row_bytes = X.itemsize * X.shape[1]
         self.loops = dense_loops(X.dtype == np.float64)
         self.by_feature = False
-        # a block is read twice, for scores and for the gradient: it should stay in cache
-        self.block_rows = min(256, max(8, (1 << 16) // max(self.row_bytes, 1) // 4 * 4))
+        # a block is read twice, for scores and for the gradient, while the next one is fetched:
+        # both should find room in the first cache
+        self.block_rows = min(256, max(8, (1 << 14) // max(self.row_bytes, 1) // 8 * 8))
 
     cdef int scores(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
-                    Columns columns, double* Z) except -1 nogil:
-        self.loops.scores(self.data, order, first, n, self.n_features, columns.W, columns.b,
-                          columns.n_columns, Z)
+                    Py_ssize_t later, Columns columns, double* Z) except -1 nogil:
+        self.loops.scores(self.data, order, first, n, later, self.n_features, columns.W,
+                          columns.b, columns.n_columns, Z)
         return 0
 
     cdef int gradient(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
-                      const double* D, Columns columns, double* G, double* gb) except -1 nogil:
-        self.loops.gradient(self.data, order, first, n, self.n_features, D, columns.n_columns,
-                            G, gb)
+                      Py_ssize_t later, const double* D, Columns columns, double* G,
+                      double* gb) except -1 nogil:
+        self.loops.gradient(self.data, order, first, n, later, self.n_features, D,
+                            columns.n_columns, G, gb)
         return 0
 
 
@@ -84,13 +88,14 @@ cdef class SparseRows(Rows):
         self.block_rows = 256
 
     cdef int scores(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
-                    Columns columns, double* Z) except -1 nogil:
+                    Py_ssize_t later, Columns columns, double* Z) except -1 nogil:
         self.loops.scores(self.data, self.indices, self.indptr, order, first, n, columns.W,
                           columns.b, columns.n_columns, Z)
         return 0
 
     cdef int gradient(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
-                      const double* D, Columns columns, double* G, double* gb) except -1 nogil:
+                      Py_ssize_t later, const double* D, Columns columns, double* G,
+                      double* gb) except -1 nogil:
         self.loops.gradient(self.data, self.indices, self.indptr, order, first, n, D,
                             columns.n_columns, G, gb, NULL, NULL, NULL)
         return 0

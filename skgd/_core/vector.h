@@ -72,9 +72,11 @@ typedef struct {
 
 typedef struct {
     void (*scores)(const void *X, const uint32_t *order, ptrdiff_t first, ptrdiff_t n,
-                   ptrdiff_t d, const double *W, const double *b, ptrdiff_t C, double *Z);
+                   ptrdiff_t later, ptrdiff_t d, const double *W, const double *b, ptrdiff_t C,
+                   double *Z);
     void (*gradient)(const void *X, const uint32_t *order, ptrdiff_t first, ptrdiff_t n,
-                     ptrdiff_t d, const double *D, ptrdiff_t C, double *G, double *gb);
+                     ptrdiff_t later, ptrdiff_t d, const double *D, ptrdiff_t C, double *G,
+                     double *gb);
     double (*dot)(const double *w, const void *x, ptrdiff_t d);
     const double *(*widen)(const void *x, ptrdiff_t d, double *buffer);
 } DenseLoops;
