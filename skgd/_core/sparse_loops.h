@@ -11,9 +11,50 @@
 #define FEW 8    /* columns that are moved one by one */
 #define AHEAD 6  /* rows that are asked for before they are needed */
 #define LONG 512 /* non-zeros of a row that are */
+#define LANES 8  /* columns that go together, at most */
+#define EACH_LANE(q) WHOLE for (int q = 0; q < width; q++)
+#define IN_LANES(C, some) \
+    for (ptrdiff_t c = 0; c + LANES <= (C); c += LANES) some(c, LANES); \
+    if ((C) & 4) some((C) & ~(ptrdiff_t)7, 4); \
+    if ((C) & 2) some((C) & ~(ptrdiff_t)3, 2); \
+    if ((C) & 1) some((C) - 1, 1);
 #define EACH_NONZERO(i, k) \
     const ptrdiff_t row = order ? (ptrdiff_t)order[first + (i)] : first + (i); \
     for (ptrdiff_t k = ((const I *)indptr)[row]; k < ((const I *)indptr)[row + 1]; k++)
+
+/* z[c] = x . w_c of a row for `width` columns, which the compiler knows, so that sums stay in
+ * registers: two of each, as a sum waits for each addition. Returns x . x. */
+INLINE double NAME(products)(const T *x, const I *index, ptrdiff_t size,
+                             const double *restrict W, ptrdiff_t C, int width,
+                             double *restrict z) {
+    double even[LANES], odd[LANES], square = 0;
+    ptrdiff_t k = 0;
+    EACH_LANE(q) even[q] = odd[q] = 0;
+    for (; k + 2 <= size; k += 2) {
+        const double *w0 = W + index[k] * C, *w1 = W + index[k + 1] * C;
+        const double x0 = (double)x[k], x1 = (double)x[k + 1];
+        EACH_LANE(q) even[q] += x0 * w0[q];
+        EACH_LANE(q) odd[q] += x1 * w1[q];
+        square += x0 * x0 + x1 * x1;
+    }
+    if (k < size) {
+        const double *w = W + index[k] * C, value = (double)x[k];
+        EACH_LANE(q) even[q] += value * w[q];
+        square += value * value;
+    }
+    EACH_LANE(q) z[q] = even[q] + odd[q];
+    return square;
+}
+
+/* The same for all columns. */
+static double NAME(row_scores)(const T *x, const I *index, ptrdiff_t size, const double *W,
+                               ptrdiff_t C, double *z) {
+    double square = 0;
+#define SOME(c, width) square = NAME(products)(x, index, size, W + (c), C, width, z + (c))
+    IN_LANES(C, SOME)
+#undef SOME
+    return square;
+}
 
 /* Z[i, c] = x_i . w_c + b_c; b may be NULL */
 static void NAME(scores)(const void *data, const void *indices, const void *indptr,
@@ -30,23 +71,10 @@ static void NAME(scores)(const void *data, const void *indices, const void *indp
             z[0] = sum + (b ? b[0] : 0);
             continue;
         }
-        for (ptrdiff_t c = 0; c < C; c++) z[c] = b ? b[c] : 0;
         const ptrdiff_t row = order ? (ptrdiff_t)order[first + i] : first + i;
-        ptrdiff_t k = ((const I *)indptr)[row];
-        const ptrdiff_t end = ((const I *)indptr)[row + 1];
-        for (; k + 4 <= end; k += 4) { /* as a sum waits for each addition */
-            const double *w0 = W + index[k] * C, *w1 = W + index[k + 1] * C;
-            const double *w2 = W + index[k + 2] * C, *w3 = W + index[k + 3] * C;
-            const double x0 = (double)x[k], x1 = (double)x[k + 1];
-            const double x2 = (double)x[k + 2], x3 = (double)x[k + 3];
-            for (ptrdiff_t c = 0; c < C; c++)
-                z[c] += (x0 * w0[c] + x1 * w1[c]) + (x2 * w2[c] + x3 * w3[c]);
-        }
-        for (; k < end; k++) {
-            const double *w = W + index[k] * C;
-            const double value = (double)x[k];
-            for (ptrdiff_t c = 0; c < C; c++) z[c] += value * w[c];
-        }
+        const ptrdiff_t start = ((const I *)indptr)[row], end = ((const I *)indptr)[row + 1];
+        NAME(row_scores)(x + start, index + start, end - start, W, C, z);
+        for (ptrdiff_t c = 0; b && c < C; c++) z[c] += b[c];
     }
 }
 
@@ -60,6 +88,43 @@ INLINE ptrdiff_t NAME(moved_by)(const double *slope, ptrdiff_t C, ptrdiff_t *mov
         moved[count++] = c;
     }
     return count;
+}
+
+/* w_c += slope[c] x of a row for `width` columns, as above; square[c], where wanted, grows by what that
+ * adds to the sum of squares of w_c, and sum_c, where wanted, by share[c] times as much as w_c */
+INLINE void NAME(add)(const T *x, const I *index, ptrdiff_t size, const double *slope,
+                      ptrdiff_t C, int width, double *restrict W, double *square,
+                      double *restrict sum, const double *share) {
+    double own[LANES], part[LANES], before[LANES], xx = 0;
+    EACH_LANE(q) own[q] = slope[q];
+    EACH_LANE(q) part[q] = sum ? share[q] * slope[q] : 0;
+    EACH_LANE(q) before[q] = 0;
+    for (ptrdiff_t k = 0; k < size; k++) {
+        double *w = W + index[k] * C, *s = sum + index[k] * C;
+        const double value = (double)x[k];
+        if (square) {
+            EACH_LANE(q) before[q] += value * w[q];
+            xx += value * value;
+        }
+        EACH_LANE(q) w[q] += value * own[q];
+        if (sum) EACH_LANE(q) s[q] += value * part[q];
+    }
+    if (square) EACH_LANE(q) square[q] += own[q] * (2 * before[q] + own[q] * xx);
+}
+
+/* The same for all columns, or those that move. */
+static void NAME(add_row)(const T *x, const I *index, ptrdiff_t size, const double *slope,
+                          ptrdiff_t C, double *W, double *square, double *sum,
+                          const double *share) {
+    ptrdiff_t moved[FEW];
+    const ptrdiff_t n_moved = NAME(moved_by)(slope, C, moved);
+#define SOME(c, width) \
+    NAME(add)(x, index, size, slope + (c), C, width, W + (c), square ? square + (c) : NULL, \
+              sum ? sum + (c) : NULL, share + (c))
+    for (ptrdiff_t q = 0; q < n_moved; q++) SOME(moved[q], 1);
+    if (n_moved >= 0) return;
+    IN_LANES(C, SOME)
+#undef SOME
 }
 
 /* G[j, c] += sum_i D[i, c] x_ij and gb[c] += sum_i D[i, c]; change[c], where wanted, grows by
@@ -115,31 +180,9 @@ static void NAME(gradient)(const void *data, const void *indices, const void *in
             if (change) change[0] += (grown[0] + grown[1]) + (grown[2] + grown[3]);
             continue;
         }
-        ptrdiff_t moved[FEW];
-        const ptrdiff_t n_moved = NAME(moved_by)(slope, C, moved);
-        EACH_NONZERO(i, k) {
-            double *g = G + index[k] * C;
-            const double value = (double)x[k];
-            if (n_moved >= 0) {
-                for (ptrdiff_t q = 0; q < n_moved; q++) {
-                    const ptrdiff_t c = moved[q];
-                    const double add = value * slope[c];
-                    if (change) change[c] += add * (2 * g[c] + add);
-                    g[c] += add;
-                    if (H) H[index[k] * C + c] += share[c] * add;
-                }
-                continue;
-            }
-            if (change)
-                for (ptrdiff_t c = 0; c < C; c++) {
-                    double add = value * slope[c];
-                    change[c] += add * (2 * g[c] + add);
-                }
-            for (ptrdiff_t c = 0; c < C; c++) g[c] += value * slope[c];
-            if (H)
-                for (ptrdiff_t c = 0; c < C; c++)
-                    H[index[k] * C + c] += share[c] * (value * slope[c]);
-        }
+        const ptrdiff_t row = order ? (ptrdiff_t)order[first + i] : first + i;
+        const ptrdiff_t start = ((const I *)indptr)[row], end = ((const I *)indptr)[row + 1];
+        NAME(add_row)(x + start, index + start, end - start, slope, C, G, change, H, share);
     }
 }
 
@@ -555,6 +598,9 @@ UNUSED static const SparseLoops TABLE(T, I, ISA) = {
 #undef FEW
 #undef AHEAD
 #undef LONG
+#undef LANES
+#undef EACH_LANE
+#undef IN_LANES
 #undef NAME
 #undef PASTE4
 #undef PASTE4_

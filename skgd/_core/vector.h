@@ -25,6 +25,11 @@
 #define PREFETCH(p) ((void)(p))
 #define PREFETCH_LATER(p) ((void)(p))
 #endif
+#if defined(__GNUC__) && !defined(__clang__)
+#define WHOLE _Pragma("GCC unroll 1") /* a loop to make a vector of, not to take apart */
+#else
+#define WHOLE
+#endif
 #if defined(_MSC_VER) && !defined(__clang__)
 #define restrict __restrict
 #endif
