@@ -474,19 +474,58 @@ static void NAME(prefetch_coefficients)(const void *indices, const void *indptr,
     }
 }
 
-/* Steps t .. t + n of lazy.pyx, a row each, with one column and without bounds. A step adds k x to
- * v, so that the sum of squares grows by 2 k (v . x) + k^2 (x . x): both are summed with the score.
- * Where thresholds take more numbers, those of a row are held side by side: plain loops over them
- * are vectors. */
+/* From the products with the i-th row to the steps, for the columns c .. c + width as above. Numbers
+ * are taken to arrays of this function's own, which no store can change. */
+INLINE void NAME(steps)(const Walk *walk, ptrdiff_t i, ptrdiff_t C, ptrdiff_t c, int width,
+                        double xx, const double *vx, double *square, double *penalty, double *b,
+                        double *step) {
+    const double *y = walk->y + i * C + c, *rate = walk->rates + i * C + c;
+    const double *scale = walk->scale + i * C + c, *next = scale + C;
+    double *value = walk->value + i * C + c;
+    double now[LANES], score[LANES], slope[LANES], product[LANES], sum[LANES];
+    EACH_LANE(q) now[q] = scale[q];
+    EACH_LANE(q) product[q] = vx[c + q];
+    EACH_LANE(q) score[q] = now[q] * product[q] + b[c + q];
+    if (walk->scalar) {
+        for (int q = 0; q < width; q++)
+            slope[q] = walk->scalar(y[q], score[q], walk->parameter, value + q);
+    } else {
+        EACH_LANE(q) score[q] *= y[q];
+        EACH_LANE(q) value[q] = score[q];
+        EACH_LANE(q)
+            slope[q] = -y[q] / (1.0 + PASTE(exp_below, vector, ISA)(score[q] > 708.0 ? 708.0 : score[q]));
+    }
+    EACH_LANE(q) slope[q] *= rate[q];
+    EACH_LANE(q) b[c + q] -= walk->b_moves * slope[q];
+    EACH_LANE(q) slope[q] /= -next[q];
+    EACH_LANE(q) step[c + q] = slope[q];
+    EACH_LANE(q) sum[q] = square[c + q];
+    EACH_LANE(q) penalty[c + q] += now[q] * now[q] * sum[q];
+    EACH_LANE(q) square[c + q] = sum[q] + slope[q] * (2 * product[q] + slope[q] * xx);
+}
+
+/* Steps t .. t + n of lazy.pyx, a row each, without bounds, and with one column where there are
+ * thresholds. A step adds k x to v, so that the sum of squares grows by 2 k (v . x) + k^2 (x . x):
+ * both are summed with the score. Where thresholds take more numbers, those of a row are held side
+ * by side: plain loops over them are vectors. */
 INLINE void NAME(walk_rows)(const T *data, const I *indices, const I *indptr,
                             const uint32_t *order, ptrdiff_t first, ptrdiff_t n,
                             ptrdiff_t n_rows, ptrdiff_t t, const Lazy *z, const Walk *walk,
-                            int lags, int averaged) {
+                            ptrdiff_t C, int lags, int averaged) {
     const Walk own = *walk; /* stores can't change it, so that it may stay in registers */
+    const LazyStep *table = z->table;
     double *v = z->v, *sum = z->sum;
+    double single[6]; /* numbers of one column stay in registers */
+    double *square = C == 1 ? single : z->room, *vx = square + C, *step = vx + C;
+    double *penalty = step + C, *b = C == 1 ? single + 4 : own.b, *b_sum = C == 1 ? single + 5 : own.b_sum;
     double *restrict held = own.held, *restrict owed = held + own.longest;
-    const double l2 = z->strengths[0], l1 = z->strengths[1];
-    double b = own.b[0], b_sum = 0, square = z->room[0], penalty = 0;
+    if (C == 1) {
+        square[0] = z->room[0];
+        b[0] = own.b[0];
+        b_sum[0] = own.b_sum[0];
+    }
+    double kept = 0;
+    for (ptrdiff_t c = 0; c < C; c++) penalty[c] = 0;
     for (ptrdiff_t i = 0; i < n; i++, t++) {
         const ptrdiff_t row = order ? (ptrdiff_t)order[first + i] : first + i;
         if (order && first + i + AHEAD < n_rows) {
@@ -494,51 +533,55 @@ INLINE void NAME(walk_rows)(const T *data, const I *indices, const I *indptr,
             NAME(prefetch)(data, indices, indptr, order[first + i + AHEAD],
                            order[later < n_rows ? later : n_rows - 1]);
         }
+        if (C > 1 && order && first + i + 1 < n_rows)
+            NAME(prefetch_coefficients)(indices, indptr, order[first + i + 1], v, C * 8);
         const ptrdiff_t size = indptr[row + 1] - indptr[row];
         const T *x = data + indptr[row];
         const I *index = indices + indptr[row];
-        const LazyStep *now = z->table + t;
-        const double u = now->shrink, scale = z->scale[t];
-        double vx = 0, xx = 0;
+        const LazyStep *now = table + t;
+        const double u = now->shrink;
+        double xx = 0;
         int64_t gone = 0;
         if (lags) {
+            double sum_vx = 0;
             for (ptrdiff_t k = 0; k < size; k++) held[k] = v[index[k]];
             for (ptrdiff_t k = 0; k < size; k++) {
                 const double left = PASTE(left, vector, ISA)(held[k], u), value = (double)x[k];
-                vx += value * left;
+                sum_vx += value * left;
                 xx += value * value;
                 gone |= (left == 0 ? 1 : 0) & (held[k] != 0 ? 1 : 0);
             }
-        } else {
+            vx[0] = sum_vx;
+        } else if (C == 1) {
+            double sum_vx = 0;
             for (ptrdiff_t k = 0; k < size; k++) {
-                vx += (double)x[k] * v[index[k]];
+                sum_vx += (double)x[k] * v[index[k]];
                 xx += (double)x[k] * (double)x[k];
             }
-        }
-        const double score = scale * vx + b, y = own.y[i];
-        double slope;
-        if (own.scalar) {
-            slope = own.scalar(y, score, own.parameter, own.value + i);
+            vx[0] = sum_vx;
         } else {
-            const double margin = own.value[i] = y * score;
-            slope = -y / (1.0 + PASTE(exp_below, vector, ISA)(margin > 708.0 ? 708.0 : margin));
+            xx = NAME(row_scores)(x, index, size, v, C, vx);
         }
-        slope *= own.rates[i] * (own.weight ? own.weight[i] : 1.0);
-        b -= own.b_moves * slope;
-        if (t >= own.first_averaged) b_sum += b;
-        if (!lags) penalty += scale * scale * square;
-        if (slope == 0) continue;
-        const double step = -slope / z->scale[t + 1];
-        const double grown = step * (2 * vx + step * xx);
+#define SOME(c, width) \
+    NAME(steps)(&own, i, C, c, width, xx, vx, square, penalty, b, step)
+        IN_LANES(C, SOME)
+#undef SOME
+        for (ptrdiff_t c = 0; t >= own.first_averaged && c < C; c++) b_sum[c] += b[c];
+        if (C > 1) {
+            NAME(add_row)(x, index, size, step, C, v, NULL, averaged ? sum : NULL, own.share + i * C);
+            continue;
+        }
+        const double k1 = step[0];
+        if (k1 == 0) continue;
         if (!lags) {
-            square += grown;
-            const double share = now->a * step;
+            const double part = -now->a * k1;
             for (ptrdiff_t k = 0; k < size; k++) {
-                v[index[k]] += step * (double)x[k];
-                if (averaged) sum[index[k]] -= share * (double)x[k];
+                v[index[k]] += k1 * (double)x[k];
+                if (averaged) sum[index[k]] += part * (double)x[k];
             }
             continue;
         }
+        const double grown = k1 * (2 * vx[0] + k1 * xx);
         for (ptrdiff_t k = 0; gone && k < size; k++)
             if (held[k] != 0 && fabs(held[k]) <= u) {
                 PASTE(bury, vector, ISA)(index[k], 0, 1, t, z);
@@ -547,7 +590,7 @@ INLINE void NAME(walk_rows)(const T *data, const I *indices, const I *indptr,
         double length = 0, count = 0;
         for (ptrdiff_t k = 0; k < size; k++) {
             const double old = held[k], before = PASTE(left, vector, ISA)(old, u);
-            const double after = before + step * (double)x[k];
+            const double after = before + k1 * (double)x[k];
             held[k] = after == 0 ? 0 : after + copysign(u, after);
             length += fabs(after) - fabs(before);
             count += (after != 0 ? 1.0 : 0.0) - (before != 0 ? 1.0 : 0.0);
@@ -561,27 +604,32 @@ INLINE void NAME(walk_rows)(const T *data, const I *indices, const I *indptr,
         }
         /* |B| = |v| + u where it is not 0, and so B^2 = v^2 + 2 u |v| + u^2 */
         const double base = length + u * count, bases = grown + u * (2 * length + u * count);
-        penalty -= l1 * (base * now->p - count * now->pu) +
-                   0.5 * l2 * (bases * now->q - 2 * base * now->qu + count * now->quu);
+        kept -= z->strengths[1] * (base * now->p - count * now->pu) +
+                   0.5 * z->strengths[0] * (bases * now->q - 2 * base * now->qu + count * now->quu);
     }
-    own.b[0] = b;
-    own.b_sum[0] += b_sum;
-    z->room[0] = square;
-    z->penalty[0] += lags ? penalty : 0.5 * l2 * penalty;
+    if (C == 1) {
+        z->room[0] = square[0];
+        own.b[0] = b[0];
+        own.b_sum[0] = b_sum[0];
+    }
+    for (ptrdiff_t c = 0; c < C; c++) {
+        const ptrdiff_t m = z->model[c];
+        z->penalty[m] += lags ? kept : 0.5 * z->strengths[4 * m] * penalty[c];
+    }
 }
 
 static void NAME(walk)(const void *data, const void *indices, const void *indptr,
                        const uint32_t *order, ptrdiff_t first, ptrdiff_t n, ptrdiff_t n_rows,
                        ptrdiff_t t, int lags, const Lazy *z, const Walk *walk) {
     const int averaged = z->sum != NULL;
-    if (lags && averaged)
-        NAME(walk_rows)(data, indices, indptr, order, first, n, n_rows, t, z, walk, 1, 1);
-    else if (lags)
-        NAME(walk_rows)(data, indices, indptr, order, first, n, n_rows, t, z, walk, 1, 0);
-    else if (averaged)
-        NAME(walk_rows)(data, indices, indptr, order, first, n, n_rows, t, z, walk, 0, 1);
-    else
-        NAME(walk_rows)(data, indices, indptr, order, first, n, n_rows, t, z, walk, 0, 0);
+#define WALK(C, lags, averaged) \
+    NAME(walk_rows)(data, indices, indptr, order, first, n, n_rows, t, z, walk, C, lags, averaged)
+    if (z->n_columns > 1) WALK(z->n_columns, 0, averaged);
+    else if (lags && averaged) WALK(1, 1, 1);
+    else if (lags) WALK(1, 1, 0);
+    else if (averaged) WALK(1, 0, 1);
+    else WALK(1, 0, 0);
+#undef WALK
 }
 
 #define TABLE_(t, i, isa) sparse_##t##_##i##_##isa

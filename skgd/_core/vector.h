@@ -61,14 +61,15 @@ typedef struct {
 /* A loss of one score: its slope, and its value in *value. See slopes.pyx. */
 typedef double (*Scalar)(double y, double z, double parameter, double *value);
 
-/* What steps of lazy.pyx need besides, where each is of one row and there is one column. */
+/* What steps of lazy.pyx need besides, where each is of one row. */
 typedef struct {
-    const double *y, *weight; /* of the rows, in their order; weight is NULL where all are 1 */
-    const double *rates;      /* of the steps */
-    double *value;            /* gets the losses of the rows, without weights */
+    const double *y, *rates;  /* (n, n_columns) of the rows, in their order; rates with weights */
+    const double *scale;      /* (n + 1, n_columns): w = scale * v */
+    const double *share;      /* (n, n_columns) of several columns: -a of the steps */
+    double *value;            /* (n, n_columns) gets the losses of the rows, without weights */
     double *held;             /* (2, longest) room for what a row has of coefficients */
     ptrdiff_t longest;
-    double *b, *b_sum;        /* the intercept, and its sum over the states that are averaged */
+    double *b, *b_sum;        /* intercepts, and their sums over the states that are averaged */
     double b_moves;           /* 1 or 0 */
     Scalar scalar;            /* NULL is log-loss, whose margins are left in `value` */
     double parameter;
