@@ -271,7 +271,7 @@ cdef int walk(SparseRows rows, Elementwise slopes, Columns columns, Plan plan, P
     w.first_averaged = plan.average_start - 1 - plan.t - first
     for s in range(0, n, 64):  # DEFERRED, which must be a number here
         size = min(<Py_ssize_t> DEFERRED, n - s)
-        slopes.gather(plan.order_, first + s, size, 0, size * C, y, weight)
+        slopes.gather(plan.order_, first + s, plan.n_rows - first - s, 0, size * C, y, weight)
         for c in range(C):
             m = columns.model[c]
             for k in range(size):
