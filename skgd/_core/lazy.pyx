@@ -57,9 +57,12 @@ cdef class Course:
     This one leaves it alone.
     """
 
-    cdef void at(self, Py_ssize_t k, Py_ssize_t m, double* decay, double* shrink) noexcept nogil:
-        """Decay and threshold of model m in step k of the epoch."""
-        decay[0], shrink[0] = 1.0, 0.0
+    cdef void at(self, Py_ssize_t k, Py_ssize_t n, Py_ssize_t m, double* decay,
+                 double* shrink) noexcept nogil:
+        """Decays and thresholds of model m in the n steps of the epoch from step k on."""
+        cdef Py_ssize_t s
+        for s in range(n):
+            decay[s], shrink[s] = 1.0, 0.0
 
 
 cdef class Plain(Course):
@@ -73,9 +76,14 @@ cdef class Plain(Course):
         self.decay = prox.strengths[:, 0] + rule.settings[:, 0]
         self.l1 = prox.strengths[:, 1].copy()
 
-    cdef void at(self, Py_ssize_t k, Py_ssize_t m, double* decay, double* shrink) noexcept nogil:
-        cdef double rate = self.rates[k, m] if self.active[m] else 0.0
-        decay[0], shrink[0] = 1.0 - rate * self.decay[m], rate * self.l1[m]
+    cdef void at(self, Py_ssize_t k, Py_ssize_t n, Py_ssize_t m, double* decay,
+                 double* shrink) noexcept nogil:
+        cdef double own = self.decay[m] if self.active[m] else 0.0
+        cdef double l1 = self.l1[m] if self.active[m] else 0.0
+        cdef Py_ssize_t s
+        for s in range(n):
+            decay[s] = 1.0 - self.rates[k + s, m] * own
+            shrink[s] = self.rates[k + s, m] * l1
 
 
 cdef bint pays(SparseRows rows, Separable prox, Columns columns, Py_ssize_t batch_size,
@@ -204,10 +212,10 @@ cdef class Table:
         of steps."""
         cdef double smallest = 1e-3 if summed or self.lazy.sum != NULL else 1e-60, least = 1.0
         cdef Py_ssize_t M = self.scales.shape[0], longest = min(self.longest, plan.n_steps - first)
-        cdef Py_ssize_t n, m
+        cdef Py_ssize_t n, m, s, size
         cdef bint averaged
         cdef double* scale
-        cdef double shrink
+        cdef double[DEFERRED] shrink
         cdef LazyStep* x
         eager[0] = False
         for m in range(M):
@@ -215,12 +223,14 @@ cdef class Table:
             self.steps[m, 0, :] = 0.0
         for n in range(longest):
             averaged = plan.t + first + n + 1 >= plan.average_start
+            for m in range(M if n % DEFERRED == 0 else 0):
+                size = min(<Py_ssize_t> DEFERRED, longest - n)
+                course.at(first + n, size, m, &self.scales[m, n + 1], shrink)
+                for s in range(size if summed else 0):
+                    self.steps[m, n + 1 + s, 0] = shrink[s]
             for m in range(M):
-                course.at(first + n, m, &self.scales[m, n + 1], &shrink)
                 if not self.scales[m, n + 1] >= 0.01:
                     eager[0] = True
-                if summed:
-                    self.steps[m, n + 1, 0] = shrink
             if eager[0] and n > 0:
                 eager[0] = False  # this step starts the next chunk
                 return n
@@ -340,7 +350,7 @@ cdef int chunk(SparseRows rows, Slopes slopes, Separable prox, Columns columns, 
             vector_loops().open(touched, count, s, z)
         if eager:
             for c in range(C):
-                course.at(first + s, columns.model[c], &decay, &shrink)
+                course.at(first + s, 1, columns.model[c], &decay, &shrink)
                 for j in range(columns.n_features):
                     columns.W[j * columns.n_columns + c] *= decay
         for c in range(C):

@@ -22,11 +22,35 @@
     const ptrdiff_t row = order ? (ptrdiff_t)order[first + (i)] : first + (i); \
     for (ptrdiff_t k = ((const I *)indptr)[row]; k < ((const I *)indptr)[row + 1]; k++)
 
+/* z = x . w of a row, one column of C. Four sums side by side, because one would wait for each addition,
+ * and no vectors, as it takes longer to gather numbers into one. Returns x . x. */
+INLINE double NAME(product)(const T *x, const I *index, ptrdiff_t size, const double *W,
+                            ptrdiff_t C, double *z) {
+    double sum[BLOCK] = {0}, square[BLOCK] = {0};
+    ptrdiff_t k = 0;
+    for (; k + BLOCK <= size; k += BLOCK)
+        for (int q = 0; q < BLOCK; q++) {
+            const double value = (double)x[k + q];
+            sum[q] += value * W[index[k + q] * C];
+            ALONE(sum[q]);
+            square[q] += value * value;
+        }
+    for (; k < size; k++) {
+        const double value = (double)x[k];
+        sum[0] += value * W[index[k] * C];
+        ALONE(sum[0]);
+        square[0] += value * value;
+    }
+    z[0] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    return (square[0] + square[1]) + (square[2] + square[3]);
+}
+
 /* z[c] = x . w_c of a row for `width` columns, which the compiler knows, so that sums stay in
  * registers: two of each, as a sum waits for each addition. Returns x . x. */
 INLINE double NAME(products)(const T *x, const I *index, ptrdiff_t size,
                              const double *restrict W, ptrdiff_t C, int width,
                              double *restrict z) {
+    if (width == 1) return NAME(product)(x, index, size, W, C, z);
     double even[LANES], odd[LANES], square = 0;
     ptrdiff_t k = 0;
     EACH_LANE(q) even[q] = odd[q] = 0;
@@ -61,19 +85,15 @@ static void NAME(scores)(const void *data, const void *indices, const void *indp
                          const uint32_t *order, ptrdiff_t first, ptrdiff_t n,
                          const double *restrict W, const double *b, ptrdiff_t C,
                          double *restrict Z) {
-    const T *x = (const T *)data;
-    const I *index = (const I *)indices;
     for (ptrdiff_t i = 0; i < n; i++) {
-        double *z = Z + i * C;
-        if (C == 1) {
-            double sum = 0;
-            EACH_NONZERO(i, k) sum += (double)x[k] * W[index[k]];
-            z[0] = sum + (b ? b[0] : 0);
-            continue;
-        }
         const ptrdiff_t row = order ? (ptrdiff_t)order[first + i] : first + i;
-        const ptrdiff_t start = ((const I *)indptr)[row], end = ((const I *)indptr)[row + 1];
-        NAME(row_scores)(x + start, index + start, end - start, W, C, z);
+        const ptrdiff_t start = ((const I *)indptr)[row];
+        const ptrdiff_t size = ((const I *)indptr)[row + 1] - start;
+        const T *x = (const T *)data + start;
+        const I *index = (const I *)indices + start;
+        double *z = Z + i * C;
+        if (C == 1) NAME(product)(x, index, size, W, 1, z);
+        else NAME(row_scores)(x, index, size, W, C, z);
         for (ptrdiff_t c = 0; b && c < C; c++) z[c] += b[c];
     }
 }
@@ -90,11 +110,54 @@ INLINE ptrdiff_t NAME(moved_by)(const double *slope, ptrdiff_t C, ptrdiff_t *mov
     return count;
 }
 
+/* w += slope x of a row, one column of C; square, where wanted, grows by what that adds to the sum of
+ * squares of w, and sum, where wanted, by share times as much as w. The indices of a row differ, so
+ * that four numbers may be loaded before one is stored. */
+INLINE void NAME(add_one)(const T *x, const I *index, ptrdiff_t size, double slope, ptrdiff_t C,
+                          double *W, double *square, double *sum, double share) {
+    double before[BLOCK] = {0}, xx[BLOCK] = {0};
+    ptrdiff_t k = 0;
+    for (; k + BLOCK <= size; k += BLOCK) {
+        double w[BLOCK], s[BLOCK];
+        for (int q = 0; q < BLOCK; q++) {
+            w[q] = W[index[k + q] * C];
+            if (sum) s[q] = sum[index[k + q] * C];
+        }
+        for (int q = 0; q < BLOCK; q++) {
+            const double value = (double)x[k + q];
+            if (square) {
+                before[q] += value * w[q];
+                ALONE(before[q]);
+                xx[q] += value * value;
+            }
+            ALONE(w[q]);
+            W[index[k + q] * C] = w[q] + slope * value;
+            if (sum) sum[index[k + q] * C] = s[q] + share * slope * value;
+        }
+    }
+    for (; k < size; k++) {
+        const double value = (double)x[k], w = W[index[k] * C];
+        if (square) {
+            before[0] += value * w;
+            xx[0] += value * value;
+        }
+        W[index[k] * C] = w + slope * value;
+        if (sum) sum[index[k] * C] += share * slope * value;
+    }
+    if (square)
+        square[0] += slope * (2 * ((before[0] + before[1]) + (before[2] + before[3])) +
+                              slope * ((xx[0] + xx[1]) + (xx[2] + xx[3])));
+}
+
 /* w_c += slope[c] x of a row for `width` columns, as above; square[c], where wanted, grows by what that
  * adds to the sum of squares of w_c, and sum_c, where wanted, by share[c] times as much as w_c */
 INLINE void NAME(add)(const T *x, const I *index, ptrdiff_t size, const double *slope,
                       ptrdiff_t C, int width, double *restrict W, double *square,
                       double *restrict sum, const double *share) {
+    if (width == 1) {
+        NAME(add_one)(x, index, size, slope[0], C, W, square, sum, sum ? share[0] : 0);
+        return;
+    }
     double own[LANES], part[LANES], before[LANES], xx = 0;
     EACH_LANE(q) own[q] = slope[q];
     EACH_LANE(q) part[q] = sum ? share[q] * slope[q] : 0;
@@ -134,55 +197,23 @@ static void NAME(gradient)(const void *data, const void *indices, const void *in
                            const uint32_t *order, ptrdiff_t first, ptrdiff_t n, const double *D,
                            ptrdiff_t C, double *restrict G, double *gb, double *change,
                            double *restrict H, const double *share) {
-    const T *x = (const T *)data;
-    const I *index = (const I *)indices;
     for (ptrdiff_t c = 0; gb && c < C; c++) {
         double sum = 0;
         for (ptrdiff_t i = 0; i < n; i++) sum += D[i * C + c];
         gb[c] += sum;
     }
     for (ptrdiff_t i = 0; i < n; i++) {
-        const double *slope = D + i * C;
-        if (C == 1) {
-            const double k1 = slope[0];
-            if (k1 == 0) continue;
-            if (!change && !H) {
-                EACH_NONZERO(i, k) G[index[k]] += k1 * (double)x[k];
-                continue;
-            }
-            const ptrdiff_t row = order ? (ptrdiff_t)order[first + i] : first + i;
-            ptrdiff_t k = ((const I *)indptr)[row];
-            const ptrdiff_t end = ((const I *)indptr)[row + 1];
-            /* four sums side by side, because one would wait for each addition; the indices of
-             * a row differ, so that four may be loaded before one is stored */
-            double grown[4] = {0, 0, 0, 0};
-            const double part = H ? share[0] : 0;
-            for (; k + 4 <= end; k += 4) {
-                double *g[4], old[4], add[4];
-                for (int q = 0; q < 4; q++) {
-                    g[q] = G + index[k + q];
-                    old[q] = *g[q];
-                    add[q] = k1 * (double)x[k + q];
-                }
-                for (int q = 0; q < 4; q++) {
-                    *g[q] = old[q] + add[q];
-                    grown[q] += add[q] * (2 * old[q] + add[q]);
-                }
-                if (H)
-                    for (int q = 0; q < 4; q++) H[index[k + q]] += part * add[q];
-            }
-            for (; k < end; k++) {
-                double *g = G + index[k], add = k1 * (double)x[k];
-                grown[0] += add * (2 * g[0] + add);
-                g[0] += add;
-                if (H) H[index[k]] += part * add;
-            }
-            if (change) change[0] += (grown[0] + grown[1]) + (grown[2] + grown[3]);
-            continue;
-        }
         const ptrdiff_t row = order ? (ptrdiff_t)order[first + i] : first + i;
-        const ptrdiff_t start = ((const I *)indptr)[row], end = ((const I *)indptr)[row + 1];
-        NAME(add_row)(x + start, index + start, end - start, slope, C, G, change, H, share);
+        const ptrdiff_t start = ((const I *)indptr)[row];
+        const ptrdiff_t size = ((const I *)indptr)[row + 1] - start;
+        const T *x = (const T *)data + start;
+        const I *index = (const I *)indices + start;
+        const double *slope = D + i * C;
+        if (C > 1) NAME(add_row)(x, index, size, slope, C, G, change, H, share);
+        else if (slope[0] != 0 && (change || H))
+            NAME(add_one)(x, index, size, slope[0], 1, G, change, H, H ? share[0] : 0);
+        else if (slope[0] != 0)
+            NAME(add_one)(x, index, size, slope[0], 1, G, NULL, NULL, 0);
     }
 }
 
@@ -482,7 +513,8 @@ INLINE void NAME(steps)(const Walk *walk, ptrdiff_t i, ptrdiff_t C, ptrdiff_t c,
     const double *y = walk->y + i * C + c, *rate = walk->rates + i * C + c;
     const double *scale = walk->scale + i * C + c, *next = scale + C;
     double *value = walk->value + i * C + c;
-    double now[LANES], score[LANES], slope[LANES], product[LANES], sum[LANES];
+    double now[LANES], score[LANES], slope[LANES], gain[LANES], product[LANES], sum[LANES];
+    EACH_LANE(q) gain[q] = -rate[q] / next[q]; /* which needn't wait for a slope */
     EACH_LANE(q) now[q] = scale[q];
     EACH_LANE(q) product[q] = vx[c + q];
     EACH_LANE(q) score[q] = now[q] * product[q] + b[c + q];
@@ -495,9 +527,8 @@ INLINE void NAME(steps)(const Walk *walk, ptrdiff_t i, ptrdiff_t C, ptrdiff_t c,
         EACH_LANE(q)
             slope[q] = -y[q] / (1.0 + PASTE(exp_below, vector, ISA)(score[q] > 708.0 ? 708.0 : score[q]));
     }
-    EACH_LANE(q) slope[q] *= rate[q];
-    EACH_LANE(q) b[c + q] -= walk->b_moves * slope[q];
-    EACH_LANE(q) slope[q] /= -next[q];
+    EACH_LANE(q) b[c + q] -= walk->b_moves * rate[q] * slope[q];
+    EACH_LANE(q) slope[q] *= gain[q];
     EACH_LANE(q) step[c + q] = slope[q];
     EACH_LANE(q) sum[q] = square[c + q];
     EACH_LANE(q) penalty[c + q] += now[q] * now[q] * sum[q];
@@ -553,12 +584,7 @@ INLINE void NAME(walk_rows)(const T *data, const I *indices, const I *indptr,
             }
             vx[0] = sum_vx;
         } else if (C == 1) {
-            double sum_vx = 0;
-            for (ptrdiff_t k = 0; k < size; k++) {
-                sum_vx += (double)x[k] * v[index[k]];
-                xx += (double)x[k] * (double)x[k];
-            }
-            vx[0] = sum_vx;
+            xx = NAME(product)(x, index, size, v, 1, vx);
         } else {
             xx = NAME(row_scores)(x, index, size, v, C, vx);
         }
@@ -574,11 +600,7 @@ INLINE void NAME(walk_rows)(const T *data, const I *indices, const I *indptr,
         const double k1 = step[0];
         if (k1 == 0) continue;
         if (!lags) {
-            const double part = -now->a * k1;
-            for (ptrdiff_t k = 0; k < size; k++) {
-                v[index[k]] += k1 * (double)x[k];
-                if (averaged) sum[index[k]] += part * (double)x[k];
-            }
+            NAME(add_one)(x, index, size, k1, 1, v, NULL, averaged ? sum : NULL, -now->a);
             continue;
         }
         const double grown = k1 * (2 * vx[0] + k1 * xx);

@@ -30,6 +30,11 @@
 #else
 #define WHOLE
 #endif
+#if defined(__GNUC__) && defined(__x86_64__)
+#define ALONE(x) __asm__("" : "+x"(x)) /* a number that is not to become part of a vector */
+#else
+#define ALONE(x) ((void)(x))
+#endif
 #if defined(_MSC_VER) && !defined(__clang__)
 #define restrict __restrict
 #endif
