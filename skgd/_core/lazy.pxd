@@ -6,7 +6,8 @@ from .slopes cimport Slopes
 
 
 cdef class Course:
-    cdef void at(self, Py_ssize_t k, Py_ssize_t m, double* decay, double* shrink) noexcept nogil
+    cdef void at(self, Py_ssize_t k, Py_ssize_t n, Py_ssize_t m, double* decay,
+                 double* shrink) noexcept nogil
 
 
 cdef class Table:

@@ -57,9 +57,12 @@ cdef class Course:
     This one leaves it alone.
     """
 
-    cdef void at(self, Py_ssize_t k, Py_ssize_t m, double* decay, double* shrink) noexcept nogil:
-        """Decay and threshold of model m in step k of the epoch."""
-        decay[0], shrink[0] = 1.0, 0.0
+    cdef void at(self, Py_ssize_t k, Py_ssize_t n, Py_ssize_t m, double* decay,
+                 double* shrink) noexcept nogil:
+        """Decays and thresholds of model m in the n steps of the epoch from step k on."""
+        cdef Py_ssize_t s
+        for s in range(n):
+            decay[s], shrink[s] = 1.0, 0.0
 
 
 cdef class Plain(Course):
@@ -73,9 +76,14 @@ cdef class Plain(Course):
         self.decay = prox.strengths[:, 0] + rule.settings[:, 0]
         self.l1 = prox.strengths[:, 1].copy()
 
-    cdef void at(self, Py_ssize_t k, Py_ssize_t m, double* decay, double* shrink) noexcept nogil:
-        cdef double rate = self.rates[k, m] if self.active[m] else 0.0
-        decay[0], shrink[0] = 1.0 - rate * self.decay[m], rate * self.l1[m]
+    cdef void at(self, Py_ssize_t k, Py_ssize_t n, Py_ssize_t m, double* decay,
+                 double* shrink) noexcept nogil:
+        cdef double own = self.decay[m] if self.active[m] else 0.0
+        cdef double l1 = self.l1[m] if self.active[m] else 0.0
+        cdef Py_ssize_t s
+        for s in range(n):
+            decay[s] = 1.0 - self.rates[k + s, m] * own
+            shrink[s] = self.rates[k + s, m] * l1
 
 
 cdef bint pays(SparseRows rows, Separable prox, Columns columns, Py_ssize_t batch_size,
@@ -110,7 +118,7 @@ def run(SparseRows rows, Slopes slopes, SGD rule, Separable prox, Columns column
     cdef bint averaging = plan.average_ is not None, lags = prox.proximal
     cdef Plain course = Plain(plan, rule, prox)
     cdef bint decays = bool(np.any(course.decay))
-    cdef double[::1] total = np.zeros(C * (d + 1) if averaging else 1)
+    cdef double[::1] total = np.zeros(C * (d + 1) if averaging else C)
     cdef double[:, ::1] block = np.zeros((2, max(min(plan.batch_size, plan.n_rows), DEFERRED) * C))
     cdef double[:, ::1] room = np.zeros((8, C))
     cdef int[:, ::1] lists = np.zeros((2, d + 1 if prox.bounded else 1), np.int32)
@@ -118,13 +126,14 @@ def run(SparseRows rows, Slopes slopes, SGD rule, Separable prox, Columns column
     cdef Table table = Table(columns, prox, longest, total if averaging else None)
     cdef Lazy* z = &table.lazy
     z.room = &room[0, 0]
-    cdef bint walks = (C == 1 and plan.batch_size == 1 and not prox.bounded and plan.active_[0]
+    cdef bint walks = (plan.batch_size == 1 and not prox.bounded and (C == 1 or not lags)
                        and isinstance(slopes, Elementwise) and slopes.reach == 0)
-    cdef double[::1] held = np.empty(2 * d if walks else 1)
+    cdef double[:, ::1] of_rows = np.empty((6, (DEFERRED + 1) * C if walks else 1))
+    cdef double[::1] held = np.empty(2 * d if walks and lags else 1)
     cdef Walk w
     if walks:
         w.scalar, w.parameter = (<Elementwise> slopes).scalar, (<Elementwise> slopes).parameter
-        w.held, w.b, w.b_sum = &held[0], columns.b, &total[total.shape[0] - 1]
+        w.held, w.b, w.b_sum = &held[0], columns.b, &total[total.shape[0] - C]
         w.longest, w.b_moves = d, columns.fit_intercept
     with nogil:
         while k < plan.n_steps:
@@ -138,7 +147,7 @@ def run(SparseRows rows, Slopes slopes, SGD rule, Separable prox, Columns column
                         0.5 * prox.strengths_[m, 0] * room[0, c]
                         + prox.strengths_[m, 1] * room[1, c])
             if walks and not eager:
-                walk(rows, <Elementwise> slopes, plan, k, n, lags, z, &w)
+                walk(rows, <Elementwise> slopes, columns, plan, k, n, lags, z, &w, &of_rows[0, 0])
             else:
                 chunk(rows, slopes, prox, columns, plan, course, k, n, eager, lags, z, &lists[0, 0],
                       &lists[1, 0], &block[0, 0], &block[1, 0], &total[0] + C * d)
@@ -181,7 +190,8 @@ cdef class Table:
 
     def __init__(self, Columns columns, Separable prox, longest, total):
         cdef double[::1] total_ = total
-        shape = columns.n_models, longest + 1
+        # so that steps of several models don't compete for the same places in the cache
+        shape = columns.n_models, (longest + 64) // 64 * 64 + 40
         self.steps, self.scales = np.zeros((*shape, 8)), np.zeros(shape)
         self.penalty = np.zeros(columns.n_models)
         self.columns, self.prox = columns, prox  # which `lazy` points into
@@ -190,7 +200,7 @@ cdef class Table:
         self.lazy.sum = &total_[0] if total is not None else NULL
         self.lazy.table = <const LazyStep*> &self.steps[0, 0, 0]
         self.lazy.scale = &self.scales[0, 0]
-        self.lazy.n_table, self.lazy.n_columns = longest + 1, columns.n_columns
+        self.lazy.n_table, self.lazy.n_columns = shape[1], columns.n_columns
         self.lazy.model = <const int*> &columns.model[0]
         self.lazy.strengths = &prox.strengths_[0, 0]
         self.lazy.penalty = &self.penalty[0]
@@ -202,9 +212,10 @@ cdef class Table:
         of steps."""
         cdef double smallest = 1e-3 if summed or self.lazy.sum != NULL else 1e-60, least = 1.0
         cdef Py_ssize_t M = self.scales.shape[0], longest = min(self.longest, plan.n_steps - first)
-        cdef Py_ssize_t n, m
+        cdef Py_ssize_t n, m, s, size
         cdef bint averaged
         cdef double* scale
+        cdef double[DEFERRED] shrink
         cdef LazyStep* x
         eager[0] = False
         for m in range(M):
@@ -212,11 +223,13 @@ cdef class Table:
             self.steps[m, 0, :] = 0.0
         for n in range(longest):
             averaged = plan.t + first + n + 1 >= plan.average_start
+            for m in range(M if n % DEFERRED == 0 else 0):
+                size = min(<Py_ssize_t> DEFERRED, longest - n)
+                course.at(first + n, size, m, &self.scales[m, n + 1], shrink)
+                for s in range(size if summed else 0):
+                    self.steps[m, n + 1 + s, 0] = shrink[s]
             for m in range(M):
-                scale = &self.scales[m, n + 1]
-                x = <LazyStep*> &self.steps[m, n + 1, 0]
-                course.at(first + n, m, scale, &x.shrink)
-                if not scale[0] >= 0.01:
+                if not self.scales[m, n + 1] >= 0.01:
                     eager[0] = True
             if eager[0] and n > 0:
                 eager[0] = False  # this step starts the next chunk
@@ -225,8 +238,9 @@ cdef class Table:
                 scale = &self.scales[m, n + 1]
                 scale[0] = scale[-1] * (1.0 if eager[0] else scale[0])
                 least = min(least, scale[0])
-                x = <LazyStep*> &self.steps[m, n + 1, 0]
-                x.a = x[-1].a + averaged * scale[0]
+                if summed or self.lazy.sum != NULL:
+                    x = <LazyStep*> &self.steps[m, n + 1, 0]
+                    x.a = x[-1].a + averaged * scale[0]
                 if summed:
                     add_sums(x, x - 1, scale[0], averaged, plan.rows_of(first + n + 1))
             if eager[0] or least < smallest:
@@ -253,24 +267,40 @@ cdef inline void add_sums(LazyStep* step, LazyStep* before, double scale, bint a
     step.quu = before.quu + seen * u * u
 
 
-cdef void walk(SparseRows rows, Elementwise slopes, Plan plan, Py_ssize_t first, Py_ssize_t n,
-               bint lags, const Lazy* z, Walk* w) noexcept nogil:
-    """Steps first:first + n of the epoch, a row each, for one column without bounds."""
-    cdef double[DEFERRED] y, weight, value, slope, loss
-    cdef Py_ssize_t s, k, size
-    w.y, w.weight, w.value = y, weight if slopes.weight != NULL else NULL, value
+cdef int walk(SparseRows rows, Elementwise slopes, Columns columns, Plan plan, Py_ssize_t first,
+              Py_ssize_t n, bint lags, const Lazy* z, Walk* w, double* of_rows) except -1 nogil:
+    """Steps first:first + n of the epoch, a row each."""
+    cdef Py_ssize_t C = columns.n_columns, s, k, c, m, size
+    cdef Py_ssize_t apart = (DEFERRED + 1) * C
+    cdef double* y = of_rows
+    cdef double* rates = of_rows + apart
+    cdef double* weight = of_rows + 2 * apart
+    cdef double* scale = of_rows + 3 * apart
+    cdef double* share = of_rows + 4 * apart
+    w.value, w.y, w.rates, w.scale, w.share = of_rows + 5 * apart, y, rates, scale, share
     w.first_averaged = plan.average_start - 1 - plan.t - first
     for s in range(0, n, 64):  # DEFERRED, which must be a number here
         size = min(<Py_ssize_t> DEFERRED, n - s)
-        slopes.gather(plan.order_, first + s, size, 0, size, y, weight)
-        w.rates = &plan.rates_[first + s, 0]
+        slopes.gather(plan.order_, first + s, plan.n_rows - first - s, 0, size * C, y, weight)
+        for c in range(C):
+            m = columns.model[c]
+            for k in range(size):
+                rates[k * C + c] = plan.rates_[first + s + k, m] if plan.active_[m] else 0.0
+            if C == 1:
+                w.scale = z.scale + s
+                break
+            for k in range(size + 1):
+                scale[k * C + c] = z.scale[m * z.n_table + s + k]
+            if z.sum != NULL:
+                for k in range(size):
+                    share[k * C + c] = -z.table[m * z.n_table + s + k].a
+        if slopes.weight != NULL:
+            for k in range(size * C):
+                rates[k] *= weight[k]
         rows.loops.walk(rows.data, rows.indices, rows.indptr, plan.order_, first + s, size,
                         plan.n_rows, s, lags, z, w)
-        if w.scalar == NULL:
-            vector_loops().logistic(value, size, slope, loss)
-        for k in range(size):
-            plan.objective_[0] += ((loss[k] if w.scalar == NULL else value[k])
-                                   * (weight[k] if slopes.weight != NULL else 1.0))
+        slopes.losses(plan.order_, first + s, size, w.value, &plan.objective_[0])
+    return 0
 
 
 cdef int chunk(SparseRows rows, Slopes slopes, Separable prox, Columns columns, Plan plan,
@@ -281,7 +311,7 @@ cdef int chunk(SparseRows rows, Slopes slopes, Separable prox, Columns columns, 
     cdef Py_ssize_t waiting = 0
     cdef const int* touched = NULL
     # `walk` sums the losses of its rows itself, and leaves no more than eager steps to this
-    cdef bint deferred = slopes.deferred and plan.batch_size == 1 and (C > 1 or prox.bounded)
+    cdef bint deferred = slopes.deferred and plan.batch_size == 1 and (lags and C > 1 or prox.bounded)
     cdef double* Z = block
     cdef double rate, slope, scale, decay, shrink
     for s in range(n):
@@ -320,7 +350,7 @@ cdef int chunk(SparseRows rows, Slopes slopes, Separable prox, Columns columns, 
             vector_loops().open(touched, count, s, z)
         if eager:
             for c in range(C):
-                course.at(first + s, columns.model[c], &decay, &shrink)
+                course.at(first + s, 1, columns.model[c], &decay, &shrink)
                 for j in range(columns.n_features):
                     columns.W[j * columns.n_columns + c] *= decay
         for c in range(C):

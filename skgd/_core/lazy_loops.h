@@ -15,16 +15,16 @@ INLINE double NAME(share)(double B, double a, double au) {
 }
 
 /* The last step up to t at which base - u_s is above 0; it is at `low`. u is about a straight line,
- * so that every other guess is where this would cross base; the rest are halves. */
+ * so that guesses are in turn where this would cross base, next to that, and half-way. */
 INLINE ptrdiff_t NAME(last_above)(double base, ptrdiff_t low, ptrdiff_t t, const LazyStep *table) {
     if (!(base <= table[t].shrink)) return t;
-    ptrdiff_t end = t;
-    for (int straight = 1; end - low > 1; straight = !straight) {
+    ptrdiff_t end = t, next = 0;
+    for (int turn = 0; end - low > 1; turn = turn == 2 ? 0 : turn + 1) {
         const double u = table[low].shrink, share = (base - u) / (table[end].shrink - u);
-        ptrdiff_t guess = low + (ptrdiff_t)((straight ? share : 0.5) * (double)(end - low));
+        ptrdiff_t guess = turn == 1 ? next : low + (ptrdiff_t)((turn ? 0.5 : share) * (double)(end - low));
         guess = guess <= low ? low + 1 : guess >= end ? end - 1 : guess;
-        if (base <= table[guess].shrink) end = guess;
-        else low = guess;
+        if (base <= table[guess].shrink) next = (end = guess) - 1;
+        else next = (low = guess) + 1;
     }
     return low;
 }

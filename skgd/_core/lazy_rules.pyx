@@ -42,8 +42,11 @@ cdef class Thresholds(Course):
     def __init__(self, decay, shrink):
         self.decay, self.shrink = decay, shrink
 
-    cdef void at(self, Py_ssize_t k, Py_ssize_t m, double* decay, double* shrink) noexcept nogil:
-        decay[0], shrink[0] = self.decay[k, m], self.shrink[k, m]
+    cdef void at(self, Py_ssize_t k, Py_ssize_t n, Py_ssize_t m, double* decay,
+                 double* shrink) noexcept nogil:
+        cdef Py_ssize_t s
+        for s in range(n):
+            decay[s], shrink[s] = self.decay[k + s, m], self.shrink[k + s, m]
 
 
 # ---- who is served ----

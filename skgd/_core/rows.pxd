@@ -26,8 +26,9 @@ cdef extern from "vector.h" nogil:
 
     ctypedef struct Walk:
         const double* y
-        const double* weight
         const double* rates
+        const double* scale
+        const double* share
         double* value
         double* held
         Py_ssize_t longest

@@ -261,6 +261,19 @@ cdef class Elementwise(Slopes):
             self.add(start, size, value, loss)
         return 0
 
+    cdef int losses(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
+                    const double* values, double* loss) except -1 nogil:
+        cdef Py_ssize_t start, size, k, row, C = self.n_columns
+        cdef double[BLOCK] value
+        for start in range(0, n * C, 64):
+            size = min(<Py_ssize_t> BLOCK, n * C - start)
+            for k in range(size):
+                row = first + (start + k) // C
+                value[k] = values[start + k] * (self.weight[order[row] if order != NULL else row]
+                                                if self.weight != NULL else 1.0)
+            self.add(start, size, value, loss)
+        return 0
+
     cdef void gather(self, const uint32_t* order, Py_ssize_t first, Py_ssize_t n,
                      Py_ssize_t start, Py_ssize_t size, double* y, double* weight) noexcept nogil:
         """Targets, and weights if there are any, of scores start:start + size of n rows."""

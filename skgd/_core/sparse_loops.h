@@ -11,42 +11,90 @@
 #define FEW 8    /* columns that are moved one by one */
 #define AHEAD 6  /* rows that are asked for before they are needed */
 #define LONG 512 /* non-zeros of a row that are */
+#define LANES 8  /* columns that go together, at most */
+#define EACH_LANE(q) WHOLE for (int q = 0; q < width; q++)
+#define IN_LANES(C, some) \
+    for (ptrdiff_t c = 0; c + LANES <= (C); c += LANES) some(c, LANES); \
+    if ((C) & 4) some((C) & ~(ptrdiff_t)7, 4); \
+    if ((C) & 2) some((C) & ~(ptrdiff_t)3, 2); \
+    if ((C) & 1) some((C) - 1, 1);
 #define EACH_NONZERO(i, k) \
     const ptrdiff_t row = order ? (ptrdiff_t)order[first + (i)] : first + (i); \
     for (ptrdiff_t k = ((const I *)indptr)[row]; k < ((const I *)indptr)[row + 1]; k++)
+
+/* z = x . w of a row, one column of C. Four sums side by side, because one would wait for each addition,
+ * and no vectors, as it takes longer to gather numbers into one. Returns x . x. */
+INLINE double NAME(product)(const T *x, const I *index, ptrdiff_t size, const double *W,
+                            ptrdiff_t C, double *z) {
+    double sum[BLOCK] = {0}, square[BLOCK] = {0};
+    ptrdiff_t k = 0;
+    for (; k + BLOCK <= size; k += BLOCK)
+        for (int q = 0; q < BLOCK; q++) {
+            const double value = (double)x[k + q];
+            sum[q] += value * W[index[k + q] * C];
+            ALONE(sum[q]);
+            square[q] += value * value;
+        }
+    for (; k < size; k++) {
+        const double value = (double)x[k];
+        sum[0] += value * W[index[k] * C];
+        ALONE(sum[0]);
+        square[0] += value * value;
+    }
+    z[0] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    return (square[0] + square[1]) + (square[2] + square[3]);
+}
+
+/* z[c] = x . w_c of a row for `width` columns, which the compiler knows, so that sums stay in
+ * registers: two of each, as a sum waits for each addition. Returns x . x. */
+INLINE double NAME(products)(const T *x, const I *index, ptrdiff_t size,
+                             const double *restrict W, ptrdiff_t C, int width,
+                             double *restrict z) {
+    if (width == 1) return NAME(product)(x, index, size, W, C, z);
+    double even[LANES], odd[LANES], square = 0;
+    ptrdiff_t k = 0;
+    EACH_LANE(q) even[q] = odd[q] = 0;
+    for (; k + 2 <= size; k += 2) {
+        const double *w0 = W + index[k] * C, *w1 = W + index[k + 1] * C;
+        const double x0 = (double)x[k], x1 = (double)x[k + 1];
+        EACH_LANE(q) even[q] += x0 * w0[q];
+        EACH_LANE(q) odd[q] += x1 * w1[q];
+        square += x0 * x0 + x1 * x1;
+    }
+    if (k < size) {
+        const double *w = W + index[k] * C, value = (double)x[k];
+        EACH_LANE(q) even[q] += value * w[q];
+        square += value * value;
+    }
+    EACH_LANE(q) z[q] = even[q] + odd[q];
+    return square;
+}
+
+/* The same for all columns. */
+static double NAME(row_scores)(const T *x, const I *index, ptrdiff_t size, const double *W,
+                               ptrdiff_t C, double *z) {
+    double square = 0;
+#define SOME(c, width) square = NAME(products)(x, index, size, W + (c), C, width, z + (c))
+    IN_LANES(C, SOME)
+#undef SOME
+    return square;
+}
 
 /* Z[i, c] = x_i . w_c + b_c; b may be NULL */
 static void NAME(scores)(const void *data, const void *indices, const void *indptr,
                          const uint32_t *order, ptrdiff_t first, ptrdiff_t n,
                          const double *restrict W, const double *b, ptrdiff_t C,
                          double *restrict Z) {
-    const T *x = (const T *)data;
-    const I *index = (const I *)indices;
     for (ptrdiff_t i = 0; i < n; i++) {
-        double *z = Z + i * C;
-        if (C == 1) {
-            double sum = 0;
-            EACH_NONZERO(i, k) sum += (double)x[k] * W[index[k]];
-            z[0] = sum + (b ? b[0] : 0);
-            continue;
-        }
-        for (ptrdiff_t c = 0; c < C; c++) z[c] = b ? b[c] : 0;
         const ptrdiff_t row = order ? (ptrdiff_t)order[first + i] : first + i;
-        ptrdiff_t k = ((const I *)indptr)[row];
-        const ptrdiff_t end = ((const I *)indptr)[row + 1];
-        for (; k + 4 <= end; k += 4) { /* as a sum waits for each addition */
-            const double *w0 = W + index[k] * C, *w1 = W + index[k + 1] * C;
-            const double *w2 = W + index[k + 2] * C, *w3 = W + index[k + 3] * C;
-            const double x0 = (double)x[k], x1 = (double)x[k + 1];
-            const double x2 = (double)x[k + 2], x3 = (double)x[k + 3];
-            for (ptrdiff_t c = 0; c < C; c++)
-                z[c] += (x0 * w0[c] + x1 * w1[c]) + (x2 * w2[c] + x3 * w3[c]);
-        }
-        for (; k < end; k++) {
-            const double *w = W + index[k] * C;
-            const double value = (double)x[k];
-            for (ptrdiff_t c = 0; c < C; c++) z[c] += value * w[c];
-        }
+        const ptrdiff_t start = ((const I *)indptr)[row];
+        const ptrdiff_t size = ((const I *)indptr)[row + 1] - start;
+        const T *x = (const T *)data + start;
+        const I *index = (const I *)indices + start;
+        double *z = Z + i * C;
+        if (C == 1) NAME(product)(x, index, size, W, 1, z);
+        else NAME(row_scores)(x, index, size, W, C, z);
+        for (ptrdiff_t c = 0; b && c < C; c++) z[c] += b[c];
     }
 }
 
@@ -62,6 +110,86 @@ INLINE ptrdiff_t NAME(moved_by)(const double *slope, ptrdiff_t C, ptrdiff_t *mov
     return count;
 }
 
+/* w += slope x of a row, one column of C; square, where wanted, grows by what that adds to the sum of
+ * squares of w, and sum, where wanted, by share times as much as w. The indices of a row differ, so
+ * that four numbers may be loaded before one is stored. */
+INLINE void NAME(add_one)(const T *x, const I *index, ptrdiff_t size, double slope, ptrdiff_t C,
+                          double *W, double *square, double *sum, double share) {
+    double before[BLOCK] = {0}, xx[BLOCK] = {0};
+    ptrdiff_t k = 0;
+    for (; k + BLOCK <= size; k += BLOCK) {
+        double w[BLOCK], s[BLOCK];
+        for (int q = 0; q < BLOCK; q++) {
+            w[q] = W[index[k + q] * C];
+            if (sum) s[q] = sum[index[k + q] * C];
+        }
+        for (int q = 0; q < BLOCK; q++) {
+            const double value = (double)x[k + q];
+            if (square) {
+                before[q] += value * w[q];
+                ALONE(before[q]);
+                xx[q] += value * value;
+            }
+            ALONE(w[q]);
+            W[index[k + q] * C] = w[q] + slope * value;
+            if (sum) sum[index[k + q] * C] = s[q] + share * slope * value;
+        }
+    }
+    for (; k < size; k++) {
+        const double value = (double)x[k], w = W[index[k] * C];
+        if (square) {
+            before[0] += value * w;
+            xx[0] += value * value;
+        }
+        W[index[k] * C] = w + slope * value;
+        if (sum) sum[index[k] * C] += share * slope * value;
+    }
+    if (square)
+        square[0] += slope * (2 * ((before[0] + before[1]) + (before[2] + before[3])) +
+                              slope * ((xx[0] + xx[1]) + (xx[2] + xx[3])));
+}
+
+/* w_c += slope[c] x of a row for `width` columns, as above; square[c], where wanted, grows by what that
+ * adds to the sum of squares of w_c, and sum_c, where wanted, by share[c] times as much as w_c */
+INLINE void NAME(add)(const T *x, const I *index, ptrdiff_t size, const double *slope,
+                      ptrdiff_t C, int width, double *restrict W, double *square,
+                      double *restrict sum, const double *share) {
+    if (width == 1) {
+        NAME(add_one)(x, index, size, slope[0], C, W, square, sum, sum ? share[0] : 0);
+        return;
+    }
+    double own[LANES], part[LANES], before[LANES], xx = 0;
+    EACH_LANE(q) own[q] = slope[q];
+    EACH_LANE(q) part[q] = sum ? share[q] * slope[q] : 0;
+    EACH_LANE(q) before[q] = 0;
+    for (ptrdiff_t k = 0; k < size; k++) {
+        double *w = W + index[k] * C, *s = sum + index[k] * C;
+        const double value = (double)x[k];
+        if (square) {
+            EACH_LANE(q) before[q] += value * w[q];
+            xx += value * value;
+        }
+        EACH_LANE(q) w[q] += value * own[q];
+        if (sum) EACH_LANE(q) s[q] += value * part[q];
+    }
+    if (square) EACH_LANE(q) square[q] += own[q] * (2 * before[q] + own[q] * xx);
+}
+
+/* The same for all columns, or those that move. */
+static void NAME(add_row)(const T *x, const I *index, ptrdiff_t size, const double *slope,
+                          ptrdiff_t C, double *W, double *square, double *sum,
+                          const double *share) {
+    ptrdiff_t moved[FEW];
+    const ptrdiff_t n_moved = NAME(moved_by)(slope, C, moved);
+#define SOME(c, width) \
+    NAME(add)(x, index, size, slope + (c), C, width, W + (c), square ? square + (c) : NULL, \
+              sum ? sum + (c) : NULL, share + (c))
+    for (ptrdiff_t q = 0; q < n_moved; q++) SOME(moved[q], 1);
+    if (n_moved >= 0) return;
+    IN_LANES(C, SOME)
+#undef SOME
+}
+
 /* G[j, c] += sum_i D[i, c] x_ij and gb[c] += sum_i D[i, c]; change[c], where wanted, grows by
  * what that adds to the sum of squares of G[:, c]; H[j, c], where wanted, grows by share[c] times
  * as much as G[j, c] */
@@ -69,77 +197,23 @@ static void NAME(gradient)(const void *data, const void *indices, const void *in
                            const uint32_t *order, ptrdiff_t first, ptrdiff_t n, const double *D,
                            ptrdiff_t C, double *restrict G, double *gb, double *change,
                            double *restrict H, const double *share) {
-    const T *x = (const T *)data;
-    const I *index = (const I *)indices;
     for (ptrdiff_t c = 0; gb && c < C; c++) {
         double sum = 0;
         for (ptrdiff_t i = 0; i < n; i++) sum += D[i * C + c];
         gb[c] += sum;
     }
     for (ptrdiff_t i = 0; i < n; i++) {
+        const ptrdiff_t row = order ? (ptrdiff_t)order[first + i] : first + i;
+        const ptrdiff_t start = ((const I *)indptr)[row];
+        const ptrdiff_t size = ((const I *)indptr)[row + 1] - start;
+        const T *x = (const T *)data + start;
+        const I *index = (const I *)indices + start;
         const double *slope = D + i * C;
-        if (C == 1) {
-            const double k1 = slope[0];
-            if (k1 == 0) continue;
-            if (!change && !H) {
-                EACH_NONZERO(i, k) G[index[k]] += k1 * (double)x[k];
-                continue;
-            }
-            const ptrdiff_t row = order ? (ptrdiff_t)order[first + i] : first + i;
-            ptrdiff_t k = ((const I *)indptr)[row];
-            const ptrdiff_t end = ((const I *)indptr)[row + 1];
-            /* four sums side by side, because one would wait for each addition; the indices of
-             * a row differ, so that four may be loaded before one is stored */
-            double grown[4] = {0, 0, 0, 0};
-            const double part = H ? share[0] : 0;
-            for (; k + 4 <= end; k += 4) {
-                double *g[4], old[4], add[4];
-                for (int q = 0; q < 4; q++) {
-                    g[q] = G + index[k + q];
-                    old[q] = *g[q];
-                    add[q] = k1 * (double)x[k + q];
-                }
-                for (int q = 0; q < 4; q++) {
-                    *g[q] = old[q] + add[q];
-                    grown[q] += add[q] * (2 * old[q] + add[q]);
-                }
-                if (H)
-                    for (int q = 0; q < 4; q++) H[index[k + q]] += part * add[q];
-            }
-            for (; k < end; k++) {
-                double *g = G + index[k], add = k1 * (double)x[k];
-                grown[0] += add * (2 * g[0] + add);
-                g[0] += add;
-                if (H) H[index[k]] += part * add;
-            }
-            if (change) change[0] += (grown[0] + grown[1]) + (grown[2] + grown[3]);
-            continue;
-        }
-        ptrdiff_t moved[FEW];
-        const ptrdiff_t n_moved = NAME(moved_by)(slope, C, moved);
-        EACH_NONZERO(i, k) {
-            double *g = G + index[k] * C;
-            const double value = (double)x[k];
-            if (n_moved >= 0) {
-                for (ptrdiff_t q = 0; q < n_moved; q++) {
-                    const ptrdiff_t c = moved[q];
-                    const double add = value * slope[c];
-                    if (change) change[c] += add * (2 * g[c] + add);
-                    g[c] += add;
-                    if (H) H[index[k] * C + c] += share[c] * add;
-                }
-                continue;
-            }
-            if (change)
-                for (ptrdiff_t c = 0; c < C; c++) {
-                    double add = value * slope[c];
-                    change[c] += add * (2 * g[c] + add);
-                }
-            for (ptrdiff_t c = 0; c < C; c++) g[c] += value * slope[c];
-            if (H)
-                for (ptrdiff_t c = 0; c < C; c++)
-                    H[index[k] * C + c] += share[c] * (value * slope[c]);
-        }
+        if (C > 1) NAME(add_row)(x, index, size, slope, C, G, change, H, share);
+        else if (slope[0] != 0 && (change || H))
+            NAME(add_one)(x, index, size, slope[0], 1, G, change, H, H ? share[0] : 0);
+        else if (slope[0] != 0)
+            NAME(add_one)(x, index, size, slope[0], 1, G, NULL, NULL, 0);
     }
 }
 
@@ -431,19 +505,58 @@ static void NAME(prefetch_coefficients)(const void *indices, const void *indptr,
     }
 }
 
-/* Steps t .. t + n of lazy.pyx, a row each, with one column and without bounds. A step adds k x to
- * v, so that the sum of squares grows by 2 k (v . x) + k^2 (x . x): both are summed with the score.
- * Where thresholds take more numbers, those of a row are held side by side: plain loops over them
- * are vectors. */
+/* From the products with the i-th row to the steps, for the columns c .. c + width as above. Numbers
+ * are taken to arrays of this function's own, which no store can change. */
+INLINE void NAME(steps)(const Walk *walk, ptrdiff_t i, ptrdiff_t C, ptrdiff_t c, int width,
+                        double xx, const double *vx, double *square, double *penalty, double *b,
+                        double *step) {
+    const double *y = walk->y + i * C + c, *rate = walk->rates + i * C + c;
+    const double *scale = walk->scale + i * C + c, *next = scale + C;
+    double *value = walk->value + i * C + c;
+    double now[LANES], score[LANES], slope[LANES], gain[LANES], product[LANES], sum[LANES];
+    EACH_LANE(q) gain[q] = -rate[q] / next[q]; /* which needn't wait for a slope */
+    EACH_LANE(q) now[q] = scale[q];
+    EACH_LANE(q) product[q] = vx[c + q];
+    EACH_LANE(q) score[q] = now[q] * product[q] + b[c + q];
+    if (walk->scalar) {
+        for (int q = 0; q < width; q++)
+            slope[q] = walk->scalar(y[q], score[q], walk->parameter, value + q);
+    } else {
+        EACH_LANE(q) score[q] *= y[q];
+        EACH_LANE(q) value[q] = score[q];
+        EACH_LANE(q)
+            slope[q] = -y[q] / (1.0 + PASTE(exp_below, vector, ISA)(score[q] > 708.0 ? 708.0 : score[q]));
+    }
+    EACH_LANE(q) b[c + q] -= walk->b_moves * rate[q] * slope[q];
+    EACH_LANE(q) slope[q] *= gain[q];
+    EACH_LANE(q) step[c + q] = slope[q];
+    EACH_LANE(q) sum[q] = square[c + q];
+    EACH_LANE(q) penalty[c + q] += now[q] * now[q] * sum[q];
+    EACH_LANE(q) square[c + q] = sum[q] + slope[q] * (2 * product[q] + slope[q] * xx);
+}
+
+/* Steps t .. t + n of lazy.pyx, a row each, without bounds, and with one column where there are
+ * thresholds. A step adds k x to v, so that the sum of squares grows by 2 k (v . x) + k^2 (x . x):
+ * both are summed with the score. Where thresholds take more numbers, those of a row are held side
+ * by side: plain loops over them are vectors. */
 INLINE void NAME(walk_rows)(const T *data, const I *indices, const I *indptr,
                             const uint32_t *order, ptrdiff_t first, ptrdiff_t n,
                             ptrdiff_t n_rows, ptrdiff_t t, const Lazy *z, const Walk *walk,
-                            int lags, int averaged) {
+                            ptrdiff_t C, int lags, int averaged) {
     const Walk own = *walk; /* stores can't change it, so that it may stay in registers */
+    const LazyStep *table = z->table;
     double *v = z->v, *sum = z->sum;
+    double single[6]; /* numbers of one column stay in registers */
+    double *square = C == 1 ? single : z->room, *vx = square + C, *step = vx + C;
+    double *penalty = step + C, *b = C == 1 ? single + 4 : own.b, *b_sum = C == 1 ? single + 5 : own.b_sum;
     double *restrict held = own.held, *restrict owed = held + own.longest;
-    const double l2 = z->strengths[0], l1 = z->strengths[1];
-    double b = own.b[0], b_sum = 0, square = z->room[0], penalty = 0;
+    if (C == 1) {
+        square[0] = z->room[0];
+        b[0] = own.b[0];
+        b_sum[0] = own.b_sum[0];
+    }
+    double kept = 0;
+    for (ptrdiff_t c = 0; c < C; c++) penalty[c] = 0;
     for (ptrdiff_t i = 0; i < n; i++, t++) {
         const ptrdiff_t row = order ? (ptrdiff_t)order[first + i] : first + i;
         if (order && first + i + AHEAD < n_rows) {
@@ -451,51 +564,46 @@ INLINE void NAME(walk_rows)(const T *data, const I *indices, const I *indptr,
             NAME(prefetch)(data, indices, indptr, order[first + i + AHEAD],
                            order[later < n_rows ? later : n_rows - 1]);
         }
+        if (C > 1 && order && first + i + 1 < n_rows)
+            NAME(prefetch_coefficients)(indices, indptr, order[first + i + 1], v, C * 8);
         const ptrdiff_t size = indptr[row + 1] - indptr[row];
         const T *x = data + indptr[row];
         const I *index = indices + indptr[row];
-        const LazyStep *now = z->table + t;
-        const double u = now->shrink, scale = z->scale[t];
-        double vx = 0, xx = 0;
+        const LazyStep *now = table + t;
+        const double u = now->shrink;
+        double xx = 0;
         int64_t gone = 0;
         if (lags) {
+            double sum_vx = 0;
             for (ptrdiff_t k = 0; k < size; k++) held[k] = v[index[k]];
             for (ptrdiff_t k = 0; k < size; k++) {
                 const double left = PASTE(left, vector, ISA)(held[k], u), value = (double)x[k];
-                vx += value * left;
+                sum_vx += value * left;
                 xx += value * value;
                 gone |= (left == 0 ? 1 : 0) & (held[k] != 0 ? 1 : 0);
             }
+            vx[0] = sum_vx;
+        } else if (C == 1) {
+            xx = NAME(product)(x, index, size, v, 1, vx);
         } else {
-            for (ptrdiff_t k = 0; k < size; k++) {
-                vx += (double)x[k] * v[index[k]];
-                xx += (double)x[k] * (double)x[k];
-            }
+            xx = NAME(row_scores)(x, index, size, v, C, vx);
         }
-        const double score = scale * vx + b, y = own.y[i];
-        double slope;
-        if (own.scalar) {
-            slope = own.scalar(y, score, own.parameter, own.value + i);
-        } else {
-            const double margin = own.value[i] = y * score;
-            slope = -y / (1.0 + PASTE(exp_below, vector, ISA)(margin > 708.0 ? 708.0 : margin));
-        }
-        slope *= own.rates[i] * (own.weight ? own.weight[i] : 1.0);
-        b -= own.b_moves * slope;
-        if (t >= own.first_averaged) b_sum += b;
-        if (!lags) penalty += scale * scale * square;
-        if (slope == 0) continue;
-        const double step = -slope / z->scale[t + 1];
-        const double grown = step * (2 * vx + step * xx);
-        if (!lags) {
-            square += grown;
-            const double share = now->a * step;
-            for (ptrdiff_t k = 0; k < size; k++) {
-                v[index[k]] += step * (double)x[k];
-                if (averaged) sum[index[k]] -= share * (double)x[k];
-            }
+#define SOME(c, width) \
+    NAME(steps)(&own, i, C, c, width, xx, vx, square, penalty, b, step)
+        IN_LANES(C, SOME)
+#undef SOME
+        for (ptrdiff_t c = 0; t >= own.first_averaged && c < C; c++) b_sum[c] += b[c];
+        if (C > 1) {
+            NAME(add_row)(x, index, size, step, C, v, NULL, averaged ? sum : NULL, own.share + i * C);
             continue;
         }
+        const double k1 = step[0];
+        if (k1 == 0) continue;
+        if (!lags) {
+            NAME(add_one)(x, index, size, k1, 1, v, NULL, averaged ? sum : NULL, -now->a);
+            continue;
+        }
+        const double grown = k1 * (2 * vx[0] + k1 * xx);
         for (ptrdiff_t k = 0; gone && k < size; k++)
             if (held[k] != 0 && fabs(held[k]) <= u) {
                 PASTE(bury, vector, ISA)(index[k], 0, 1, t, z);
@@ -504,7 +612,7 @@ INLINE void NAME(walk_rows)(const T *data, const I *indices, const I *indptr,
         double length = 0, count = 0;
         for (ptrdiff_t k = 0; k < size; k++) {
             const double old = held[k], before = PASTE(left, vector, ISA)(old, u);
-            const double after = before + step * (double)x[k];
+            const double after = before + k1 * (double)x[k];
             held[k] = after == 0 ? 0 : after + copysign(u, after);
             length += fabs(after) - fabs(before);
             count += (after != 0 ? 1.0 : 0.0) - (before != 0 ? 1.0 : 0.0);
@@ -518,27 +626,32 @@ INLINE void NAME(walk_rows)(const T *data, const I *indices, const I *indptr,
         }
         /* |B| = |v| + u where it is not 0, and so B^2 = v^2 + 2 u |v| + u^2 */
         const double base = length + u * count, bases = grown + u * (2 * length + u * count);
-        penalty -= l1 * (base * now->p - count * now->pu) +
-                   0.5 * l2 * (bases * now->q - 2 * base * now->qu + count * now->quu);
+        kept -= z->strengths[1] * (base * now->p - count * now->pu) +
+                   0.5 * z->strengths[0] * (bases * now->q - 2 * base * now->qu + count * now->quu);
     }
-    own.b[0] = b;
-    own.b_sum[0] += b_sum;
-    z->room[0] = square;
-    z->penalty[0] += lags ? penalty : 0.5 * l2 * penalty;
+    if (C == 1) {
+        z->room[0] = square[0];
+        own.b[0] = b[0];
+        own.b_sum[0] = b_sum[0];
+    }
+    for (ptrdiff_t c = 0; c < C; c++) {
+        const ptrdiff_t m = z->model[c];
+        z->penalty[m] += lags ? kept : 0.5 * z->strengths[4 * m] * penalty[c];
+    }
 }
 
 static void NAME(walk)(const void *data, const void *indices, const void *indptr,
                        const uint32_t *order, ptrdiff_t first, ptrdiff_t n, ptrdiff_t n_rows,
                        ptrdiff_t t, int lags, const Lazy *z, const Walk *walk) {
     const int averaged = z->sum != NULL;
-    if (lags && averaged)
-        NAME(walk_rows)(data, indices, indptr, order, first, n, n_rows, t, z, walk, 1, 1);
-    else if (lags)
-        NAME(walk_rows)(data, indices, indptr, order, first, n, n_rows, t, z, walk, 1, 0);
-    else if (averaged)
-        NAME(walk_rows)(data, indices, indptr, order, first, n, n_rows, t, z, walk, 0, 1);
-    else
-        NAME(walk_rows)(data, indices, indptr, order, first, n, n_rows, t, z, walk, 0, 0);
+#define WALK(C, lags, averaged) \
+    NAME(walk_rows)(data, indices, indptr, order, first, n, n_rows, t, z, walk, C, lags, averaged)
+    if (z->n_columns > 1) WALK(z->n_columns, 0, averaged);
+    else if (lags && averaged) WALK(1, 1, 1);
+    else if (lags) WALK(1, 1, 0);
+    else if (averaged) WALK(1, 0, 1);
+    else WALK(1, 0, 0);
+#undef WALK
 }
 
 #define TABLE_(t, i, isa) sparse_##t##_##i##_##isa
@@ -555,6 +668,9 @@ UNUSED static const SparseLoops TABLE(T, I, ISA) = {
 #undef FEW
 #undef AHEAD
 #undef LONG
+#undef LANES
+#undef EACH_LANE
+#undef IN_LANES
 #undef NAME
 #undef PASTE4
 #undef PASTE4_

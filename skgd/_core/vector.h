@@ -25,6 +25,16 @@
 #define PREFETCH(p) ((void)(p))
 #define PREFETCH_LATER(p) ((void)(p))
 #endif
+#if defined(__GNUC__) && !defined(__clang__)
+#define WHOLE _Pragma("GCC unroll 1") /* a loop to make a vector of, not to take apart */
+#else
+#define WHOLE
+#endif
+#if defined(__GNUC__) && defined(__x86_64__)
+#define ALONE(x) __asm__("" : "+x"(x)) /* a number that is not to become part of a vector */
+#else
+#define ALONE(x) ((void)(x))
+#endif
 #if defined(_MSC_VER) && !defined(__clang__)
 #define restrict __restrict
 #endif
@@ -56,14 +66,15 @@ typedef struct {
 /* A loss of one score: its slope, and its value in *value. See slopes.pyx. */
 typedef double (*Scalar)(double y, double z, double parameter, double *value);
 
-/* What steps of lazy.pyx need besides, where each is of one row and there is one column. */
+/* What steps of lazy.pyx need besides, where each is of one row. */
 typedef struct {
-    const double *y, *weight; /* of the rows, in their order; weight is NULL where all are 1 */
-    const double *rates;      /* of the steps */
-    double *value;            /* gets the losses of the rows, without weights */
+    const double *y, *rates;  /* (n, n_columns) of the rows, in their order; rates with weights */
+    const double *scale;      /* (n + 1, n_columns): w = scale * v */
+    const double *share;      /* (n, n_columns) of several columns: -a of the steps */
+    double *value;            /* (n, n_columns) gets the losses of the rows, without weights */
     double *held;             /* (2, longest) room for what a row has of coefficients */
     ptrdiff_t longest;
-    double *b, *b_sum;        /* the intercept, and its sum over the states that are averaged */
+    double *b, *b_sum;        /* intercepts, and their sums over the states that are averaged */
     double b_moves;           /* 1 or 0 */
     Scalar scalar;            /* NULL is log-loss, whose margins are left in `value` */
     double parameter;
