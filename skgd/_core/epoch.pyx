@@ -123,7 +123,7 @@ def phases(Rows rows, Slopes slopes, Rule rule, Prox prox, Columns columns, Plan
     """The five phases for every batch."""
     cdef Py_ssize_t k, first, size, n_weights = columns.n_columns * columns.n_features
     cdef Py_ssize_t n_params = n_weights + columns.n_columns
-    plan.gradient = plan.gradient_ = np.zeros(n_params)
+    plan.gradient = plan.gradient_ = aligned_zeros(n_params)
     steps = np.empty(n_params) if rule.varying and prox.proximal else None
     cdef double[::1] steps_view = steps
     cdef double* G = &plan.gradient_[0]
