@@ -150,8 +150,8 @@ def assorted_rows(dtype, index, d=41):
 @pytest.mark.parametrize("kernel", ["log_loss", "hinge", "huber"])
 @pytest.mark.parametrize("penalty", PENALTIES)
 def test_fused_is_phases_on_assorted_rows(dtype, index, kernel, penalty):
-    """One column, with and without weights, an intercept, labels and an order of the rows; and 15 and
-    20 columns, few of which a row moves where that is the hinge: what goes together is 8, 4, 2, 1."""
+    """One column, with and without weights, an intercept, labels and an order of the rows; and 15
+    and 20, few of which a row moves where the loss is the hinge: 8, 4, 2 and 1 go together."""
     rng = np.random.default_rng(0)
     weight, label = rng.random(N) + 0.5, rng.integers(0, 20, N).astype(float)[:, None]
     made = slopes.Logistic if kernel == "log_loss" else slopes.Elementwise
