@@ -22,8 +22,8 @@ coefficient that has become zero meanwhile h(B) at the step before it did. The s
 taken. Bounds act only right after a gradient, because later a coefficient just nears zero.
 
 Where there are no thresholds and bounds, B is v, and the sum of its squares is followed. A step of
-one row adds k x to v, which for one column is `walk`: the squares grow by
-:math:`2 k\, v \cdot x + k^2\, x \cdot x`, and where there are thresholds
+one row adds k x to v, which is `walk`: the squares grow by
+:math:`2 k\, v \cdot x + k^2\, x \cdot x`, and where there are thresholds, for one column,
 :math:`\sum |B|` and :math:`\sum B^2` by what follows from this, from :math:`\sum |v|` and from the
 count of those that are not 0.
 

@@ -21,7 +21,8 @@ INLINE ptrdiff_t NAME(last_above)(double base, ptrdiff_t low, ptrdiff_t t, const
     ptrdiff_t end = t, next = 0;
     for (int turn = 0; end - low > 1; turn = turn == 2 ? 0 : turn + 1) {
         const double u = table[low].shrink, share = (base - u) / (table[end].shrink - u);
-        ptrdiff_t guess = turn == 1 ? next : low + (ptrdiff_t)((turn ? 0.5 : share) * (double)(end - low));
+        ptrdiff_t guess = low + (ptrdiff_t)((turn ? 0.5 : share) * (double)(end - low));
+        guess = turn == 1 ? next : guess;
         guess = guess <= low ? low + 1 : guess >= end ? end - 1 : guess;
         if (base <= table[guess].shrink) next = (end = guess) - 1;
         else next = (low = guess) + 1;

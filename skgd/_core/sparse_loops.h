@@ -9,7 +9,7 @@
 #define NAME(f) PASTE4(f, T, I, ISA)
 #define BLOCK 4
 #define FEW 8    /* columns that are moved one by one */
-#define AHEAD 6  /* rows that are asked for before they are needed */
+#define AHEAD 12 /* rows that are asked for before they are needed */
 #define LONG 512 /* non-zeros of a row that are */
 #define LANES 8  /* columns that go together, at most */
 #define EACH_LANE(q) WHOLE for (int q = 0; q < width; q++)
@@ -22,8 +22,8 @@
     const ptrdiff_t row = order ? (ptrdiff_t)order[first + (i)] : first + (i); \
     for (ptrdiff_t k = ((const I *)indptr)[row]; k < ((const I *)indptr)[row + 1]; k++)
 
-/* z = x . w of a row, one column of C. Four sums side by side, because one would wait for each addition,
- * and no vectors, as it takes longer to gather numbers into one. Returns x . x. */
+/* z = x . w of a row, one column of C. Four sums side by side, because one would wait for each
+ * addition, and no vectors, as it takes longer to gather numbers into one. Returns x . x. */
 INLINE double NAME(product)(const T *x, const I *index, ptrdiff_t size, const double *W,
                             ptrdiff_t C, double *z) {
     double sum[BLOCK] = {0}, square[BLOCK] = {0};
@@ -85,15 +85,19 @@ static void NAME(scores)(const void *data, const void *indices, const void *indp
                          const uint32_t *order, ptrdiff_t first, ptrdiff_t n,
                          const double *restrict W, const double *b, ptrdiff_t C,
                          double *restrict Z) {
+    const T *x = (const T *)data;
+    const I *index = (const I *)indices;
     for (ptrdiff_t i = 0; i < n; i++) {
-        const ptrdiff_t row = order ? (ptrdiff_t)order[first + i] : first + i;
-        const ptrdiff_t start = ((const I *)indptr)[row];
-        const ptrdiff_t size = ((const I *)indptr)[row + 1] - start;
-        const T *x = (const T *)data + start;
-        const I *index = (const I *)indices + start;
         double *z = Z + i * C;
-        if (C == 1) NAME(product)(x, index, size, W, 1, z);
-        else NAME(row_scores)(x, index, size, W, C, z);
+        if (C == 1) {
+            double sum = 0;
+            EACH_NONZERO(i, k) sum += (double)x[k] * W[index[k]];
+            z[0] = sum + (b ? b[0] : 0);
+            continue;
+        }
+        const ptrdiff_t row = order ? (ptrdiff_t)order[first + i] : first + i;
+        const ptrdiff_t start = ((const I *)indptr)[row], end = ((const I *)indptr)[row + 1];
+        NAME(row_scores)(x + start, index + start, end - start, W, C, z);
         for (ptrdiff_t c = 0; b && c < C; c++) z[c] += b[c];
     }
 }
@@ -110,9 +114,9 @@ INLINE ptrdiff_t NAME(moved_by)(const double *slope, ptrdiff_t C, ptrdiff_t *mov
     return count;
 }
 
-/* w += slope x of a row, one column of C; square, where wanted, grows by what that adds to the sum of
- * squares of w, and sum, where wanted, by share times as much as w. The indices of a row differ, so
- * that four numbers may be loaded before one is stored. */
+/* w += slope x of a row, one column of C; square, where wanted, grows by what that adds to the sum
+ * of squares of w, and sum, where wanted, by share times as much as w. The indices of a row differ,
+ * so that four numbers may be loaded before one is stored. */
 INLINE void NAME(add_one)(const T *x, const I *index, ptrdiff_t size, double slope, ptrdiff_t C,
                           double *W, double *square, double *sum, double share) {
     double before[BLOCK] = {0}, xx[BLOCK] = {0};
@@ -121,7 +125,7 @@ INLINE void NAME(add_one)(const T *x, const I *index, ptrdiff_t size, double slo
         double w[BLOCK], s[BLOCK];
         for (int q = 0; q < BLOCK; q++) {
             w[q] = W[index[k + q] * C];
-            if (sum) s[q] = sum[index[k + q] * C];
+            s[q] = sum ? sum[index[k + q] * C] : 0;
         }
         for (int q = 0; q < BLOCK; q++) {
             const double value = (double)x[k + q];
@@ -149,8 +153,7 @@ INLINE void NAME(add_one)(const T *x, const I *index, ptrdiff_t size, double slo
                               slope * ((xx[0] + xx[1]) + (xx[2] + xx[3])));
 }
 
-/* w_c += slope[c] x of a row for `width` columns, as above; square[c], where wanted, grows by what that
- * adds to the sum of squares of w_c, and sum_c, where wanted, by share[c] times as much as w_c */
+/* The same for `width` columns, as above. */
 INLINE void NAME(add)(const T *x, const I *index, ptrdiff_t size, const double *slope,
                       ptrdiff_t C, int width, double *restrict W, double *square,
                       double *restrict sum, const double *share) {
@@ -197,23 +200,29 @@ static void NAME(gradient)(const void *data, const void *indices, const void *in
                            const uint32_t *order, ptrdiff_t first, ptrdiff_t n, const double *D,
                            ptrdiff_t C, double *restrict G, double *gb, double *change,
                            double *restrict H, const double *share) {
+    const T *x = (const T *)data;
+    const I *index = (const I *)indices;
     for (ptrdiff_t c = 0; gb && c < C; c++) {
         double sum = 0;
         for (ptrdiff_t i = 0; i < n; i++) sum += D[i * C + c];
         gb[c] += sum;
     }
     for (ptrdiff_t i = 0; i < n; i++) {
+        const double *slope = D + i * C, k1 = slope[0];
+        if (C == 1 && k1 == 0) continue;
+        if (C == 1 && !change && !H) {
+            EACH_NONZERO(i, k) G[index[k]] += k1 * (double)x[k];
+            continue;
+        }
         const ptrdiff_t row = order ? (ptrdiff_t)order[first + i] : first + i;
         const ptrdiff_t start = ((const I *)indptr)[row];
         const ptrdiff_t size = ((const I *)indptr)[row + 1] - start;
-        const T *x = (const T *)data + start;
-        const I *index = (const I *)indices + start;
-        const double *slope = D + i * C;
-        if (C > 1) NAME(add_row)(x, index, size, slope, C, G, change, H, share);
-        else if (slope[0] != 0 && (change || H))
-            NAME(add_one)(x, index, size, slope[0], 1, G, change, H, H ? share[0] : 0);
-        else if (slope[0] != 0)
-            NAME(add_one)(x, index, size, slope[0], 1, G, NULL, NULL, 0);
+        if (C > 1)
+            NAME(add_row)(x + start, index + start, size, slope, C, G, change, H, share);
+        else if (H)
+            NAME(add_one)(x + start, index + start, size, k1, 1, G, change, H, share[0]);
+        else
+            NAME(add_one)(x + start, index + start, size, k1, 1, G, change, NULL, 0);
     }
 }
 
@@ -524,8 +533,8 @@ INLINE void NAME(steps)(const Walk *walk, ptrdiff_t i, ptrdiff_t C, ptrdiff_t c,
     } else {
         EACH_LANE(q) score[q] *= y[q];
         EACH_LANE(q) value[q] = score[q];
-        EACH_LANE(q)
-            slope[q] = -y[q] / (1.0 + PASTE(exp_below, vector, ISA)(score[q] > 708.0 ? 708.0 : score[q]));
+        EACH_LANE(q) slope[q] = score[q] > 708.0 ? 708.0 : score[q];
+        EACH_LANE(q) slope[q] = -y[q] / (1.0 + PASTE(exp_below, vector, ISA)(slope[q]));
     }
     EACH_LANE(q) b[c + q] -= walk->b_moves * rate[q] * slope[q];
     EACH_LANE(q) slope[q] *= gain[q];
@@ -548,14 +557,16 @@ INLINE void NAME(walk_rows)(const T *data, const I *indices, const I *indptr,
     double *v = z->v, *sum = z->sum;
     double single[6]; /* numbers of one column stay in registers */
     double *square = C == 1 ? single : z->room, *vx = square + C, *step = vx + C;
-    double *penalty = step + C, *b = C == 1 ? single + 4 : own.b, *b_sum = C == 1 ? single + 5 : own.b_sum;
+    double *penalty = step + C;
+    double *b = C == 1 ? single + 4 : own.b, *b_sum = C == 1 ? single + 5 : own.b_sum;
     double *restrict held = own.held, *restrict owed = held + own.longest;
     if (C == 1) {
         square[0] = z->room[0];
         b[0] = own.b[0];
         b_sum[0] = own.b_sum[0];
     }
-    double kept = 0;
+    const double l2 = z->strengths[0], l1 = z->strengths[1];
+    double kept = 0; /* of the penalty, where there are thresholds */
     for (ptrdiff_t c = 0; c < C; c++) penalty[c] = 0;
     for (ptrdiff_t i = 0; i < n; i++, t++) {
         const ptrdiff_t row = order ? (ptrdiff_t)order[first + i] : first + i;
@@ -574,27 +585,27 @@ INLINE void NAME(walk_rows)(const T *data, const I *indices, const I *indptr,
         double xx = 0;
         int64_t gone = 0;
         if (lags) {
-            double sum_vx = 0;
+            double product = 0;
             for (ptrdiff_t k = 0; k < size; k++) held[k] = v[index[k]];
             for (ptrdiff_t k = 0; k < size; k++) {
                 const double left = PASTE(left, vector, ISA)(held[k], u), value = (double)x[k];
-                sum_vx += value * left;
+                product += value * left;
                 xx += value * value;
                 gone |= (left == 0 ? 1 : 0) & (held[k] != 0 ? 1 : 0);
             }
-            vx[0] = sum_vx;
+            vx[0] = product;
         } else if (C == 1) {
             xx = NAME(product)(x, index, size, v, 1, vx);
         } else {
             xx = NAME(row_scores)(x, index, size, v, C, vx);
         }
-#define SOME(c, width) \
-    NAME(steps)(&own, i, C, c, width, xx, vx, square, penalty, b, step)
+#define SOME(c, width) NAME(steps)(&own, i, C, c, width, xx, vx, square, penalty, b, step)
         IN_LANES(C, SOME)
 #undef SOME
         for (ptrdiff_t c = 0; t >= own.first_averaged && c < C; c++) b_sum[c] += b[c];
         if (C > 1) {
-            NAME(add_row)(x, index, size, step, C, v, NULL, averaged ? sum : NULL, own.share + i * C);
+            NAME(add_row)(x, index, size, step, C, v, NULL, averaged ? sum : NULL,
+                          own.share + i * C);
             continue;
         }
         const double k1 = step[0];
@@ -626,8 +637,8 @@ INLINE void NAME(walk_rows)(const T *data, const I *indices, const I *indptr,
         }
         /* |B| = |v| + u where it is not 0, and so B^2 = v^2 + 2 u |v| + u^2 */
         const double base = length + u * count, bases = grown + u * (2 * length + u * count);
-        kept -= z->strengths[1] * (base * now->p - count * now->pu) +
-                   0.5 * z->strengths[0] * (bases * now->q - 2 * base * now->qu + count * now->quu);
+        kept -= l1 * (base * now->p - count * now->pu) +
+                0.5 * l2 * (bases * now->q - 2 * base * now->qu + count * now->quu);
     }
     if (C == 1) {
         z->room[0] = square[0];

@@ -150,15 +150,17 @@ def assorted_rows(dtype, index, d=41):
 @pytest.mark.parametrize("kernel", ["log_loss", "hinge", "huber"])
 @pytest.mark.parametrize("penalty", PENALTIES)
 def test_fused_is_phases_on_assorted_rows(dtype, index, kernel, penalty):
-    """One column, with and without weights, an intercept, labels and an order of the rows; and 20
-    columns, few of which a row moves."""
+    """One column, with and without weights, an intercept, labels and an order of the rows; and 15
+    and 20, few of which a row moves where the loss is the hinge: 8, 4, 2 and 1 go together."""
     rng = np.random.default_rng(0)
     weight, label = rng.random(N) + 0.5, rng.integers(0, 20, N).astype(float)[:, None]
     made = slopes.Logistic if kernel == "log_loss" else slopes.Elementwise
-    for average_start, in_order, n_columns in itertools.product((0, 1, 20), (0, 1), (1, 20)):
+    choices = itertools.product((0, 1, 20), (0, 1), (1, 15, 20), (1, 7))
+    for average_start, in_order, n_columns, batch_size in choices:
         n_rows = N if in_order else 150
         run = Run(
-            True, [0, n_columns], scaled(penalty, 1), rates_of("falling", n_rows, 1),
+            True, [0, n_columns], scaled(penalty, 1),
+            rates_of("falling", -(-n_rows // batch_size), 1), batch_size=batch_size,
             n_rows=n_rows, average_start=average_start, fit_intercept=n_columns > in_order,
         )  # fmt: skip
         run.rows = assorted_rows(dtype, index)
