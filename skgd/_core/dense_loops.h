@@ -157,9 +157,43 @@ static void NAME(gradient)(const void *X, const uint32_t *order, ptrdiff_t first
     }
 }
 
+/* w = decay * w + k * x; returns the new sum of squares of w. Its product with the next row is
+ * summed on the way, as w needn't be read again for it; two sums of each run side by side. Of a
+ * `later` row, if any, all but the first STRIDE features are asked for bit by bit, so that memory
+ * is at work throughout. */
+static double NAME(step)(double *restrict w, const void *row, const void *following,
+                         const void *later, double decay, double k, ptrdiff_t d,
+                         double *product) {
+    const T *x = (const T *)row, *next = (const T *)following;
+    double s0 = 0, s1 = 0, p0 = 0, p1 = 0;
+    for (ptrdiff_t start = 0; start < d; start += STRIDE) {
+        const ptrdiff_t stop = start + STRIDE < d ? start + STRIDE : d, q = (stop - start) / 16 * 8;
+        if (later && start)
+            for (ptrdiff_t j = start; j < stop; j += LINE) PREFETCH_LATER((const T *)later + j);
+        for (ptrdiff_t j = start; j < start + q; j++) {
+            double left = decay * w[j] + k * (double)x[j];
+            double right = decay * w[q + j] + k * (double)x[q + j];
+            w[j] = left;
+            w[q + j] = right;
+            s0 += left * left;
+            s1 += right * right;
+            p0 += left * (double)next[j];
+            p1 += right * (double)next[q + j];
+        }
+        for (ptrdiff_t j = start + 2 * q; j < stop; j++) {
+            double value = decay * w[j] + k * (double)x[j];
+            w[j] = value;
+            s0 += value * value;
+            p0 += value * (double)next[j];
+        }
+    }
+    *product = p0 + p1;
+    return s0 + s1;
+}
+
 /* A row in double: itself, or a copy in the buffer. */
-static const double *NAME(widen)(const void *row, ptrdiff_t d, double *buffer) {
-    if (sizeof(T) == sizeof(double)) return (const double *)row;
+static const void *NAME(widen)(const void *row, ptrdiff_t d, double *buffer) {
+    if (sizeof(T) == sizeof(double)) return row;
     for (ptrdiff_t j = 0; j < d; j++) buffer[j] = (double)((const T *)row)[j];
     return buffer;
 }
@@ -167,7 +201,7 @@ static const double *NAME(widen)(const void *row, ptrdiff_t d, double *buffer) {
 #define TABLE_(t, isa) dense_##t##_##isa
 #define TABLE(t, isa) TABLE_(t, isa)
 UNUSED static const DenseLoops TABLE(T, ISA) = {
-    NAME(scores), NAME(gradient), NAME(dot), NAME(widen),
+    NAME(scores), NAME(gradient), NAME(dot), NAME(step), NAME(widen),
 };
 #undef TABLE
 #undef TABLE_

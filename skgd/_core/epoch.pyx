@@ -17,13 +17,15 @@ from . import lazy, lazy_momentum, lazy_rules
 from .columns import aligned_zeros
 from .proxes cimport Prox, Separable
 from .rows cimport (
-    PREFETCH, PREFETCH_LATER, DenseLoops, DenseRows, Rows, SparseRows, dense_loops, vector_loops
+    PREFETCH, PREFETCH_LATER, STRIDE, DenseLoops, DenseRows, Rows, SparseRows, dense_loops,
+    vector_loops
 )
 from .rules cimport Rule
 from .slopes cimport Slopes
 
 cdef enum:
     AHEAD = 8192  # bytes of rows that are asked for before they are needed
+    SHORT = 32  # features of a row
     DEFERRED = 64  # rows whose losses are summed together
 
 
@@ -266,47 +268,54 @@ def step(Rule rule, Prox prox, Columns columns, double[::1] gradient, Plan plan)
     plan.take_in(columns, plan.t)
 
 
+cdef const void* taken(DenseRows rows, Py_ssize_t row, double* buffer) noexcept nogil:
+    """A row as `stochastic` takes it: a short one in double, as ends of floats are dear."""
+    cdef const char* x = rows.data + row * rows.row_bytes
+    return rows.loops.widen(x, rows.n_features, buffer) if rows.n_features < SHORT else x
+
+
 def stochastic(DenseRows rows, Slopes slopes, Rule rule, Separable prox, Columns columns,
                Plan plan):
     """Plain gradient steps, one dense row at a time: slopes, then gradient, penalty, step and the
     products with the next row in a single pass over the coefficients."""
     cdef Py_ssize_t C = columns.n_columns, d = columns.n_features, k, c, m, line, row, waiting
     cdef Py_ssize_t ahead = min(8, max(2, AHEAD // max(rows.row_bytes, 1)))
+    cdef Py_ssize_t at_once = rows.row_bytes // max(d, 1) * min(d, STRIDE)
     cdef const char* later
-    cdef const double* x
-    cdef const double* following
+    cdef const void* x
+    cdef const void* following
+    cdef double[:, ::1] widened = np.zeros((2, SHORT))  # this row and the next
     cdef double[:, ::1] scores = np.zeros((DEFERRED, C)), buffer = np.zeros((4, C))
-    cdef double[:, ::1] widened = np.zeros((2, d))  # this row and the next, if they are floats
     cdef double* Z
     cdef double* D = &buffer[0, 0]
     cdef double* square = &buffer[1, 0]
     cdef double* absolute = &buffer[2, 0]
     cdef double* product = &buffer[3, 0]  # of the coefficients with the row to come
     cdef const VectorLoops* loops = vector_loops()
-    cdef const DenseLoops* wide = dense_loops(True)
+    cdef const DenseLoops* dense = dense_loops(True) if d < SHORT else rows.loops
     cdef const double[:, ::1] strengths = prox.strengths_
     cdef const uint32_t* order = plan.order_
     cdef double rate, l2, l1
     cdef double* w
     cdef bint moves
     row = order[0] if order != NULL else 0
-    following = rows.loops.widen(rows.data + row * rows.row_bytes, d, &widened[0, 0])
+    following = taken(rows, row, &widened[0, 0])
     for c in range(C):
         loops.norms(columns.W + c * d, d, &square[c], &absolute[c])
-        product[c] = wide.dot(columns.W + c * d, following, d)
+        product[c] = dense.dot(columns.W + c * d, following, d)
     with nogil:
         for k in range(plan.n_rows):
+            later = NULL
             if order != NULL and k + ahead < plan.n_rows:
                 later = rows.data + order[k + ahead] * rows.row_bytes
-                for line in range(0, rows.row_bytes, 64):
+                for line in range(0, at_once, 64):
                     PREFETCH_LATER(later + line)
-                PREFETCH_LATER(later + rows.row_bytes - 1)
+                PREFETCH_LATER(later + at_once - 1)
                 PREFETCH(slopes.values + order[k + ahead] * slopes.n_targets)
             x = following
             if k + 1 < plan.n_rows:
                 row = order[k + 1] if order != NULL else k + 1
-                following = rows.loops.widen(rows.data + row * rows.row_bytes, d,
-                                             &widened[(k + 1) % 2, 0])
+                following = taken(rows, row, &widened[(k + 1) % 2, 0])
             waiting = k % DEFERRED if slopes.deferred else 0
             Z = &scores[waiting, 0]
             for c in range(C):
@@ -326,8 +335,9 @@ def stochastic(DenseRows rows, Slopes slopes, Rule rule, Separable prox, Columns
                 w = columns.W + c * d
                 moves = plan.active_[m] and (D[c] != 0 or l2 != 0)
                 if moves:
-                    square[c] = loops.step(w, x, following, 1.0 - rate * l2, -rate * D[c], d,
-                                           &product[c])
+                    square[c] = dense.step(w, x, following, later, 1.0 - rate * l2,
+                                           -rate * D[c], d, &product[c])
+                    later = NULL  # asked for
                     if columns.fit_intercept:
                         columns.b[c] -= rate * D[c]
                 if prox.proximal and plan.active_[m]:
@@ -335,5 +345,5 @@ def stochastic(DenseRows rows, Slopes slopes, Rule rule, Separable prox, Columns
                     square[c] = absolute[c] = 0.0
                     loops.norms(w, d, &square[c], &absolute[c])
                 if prox.proximal or not moves:
-                    product[c] = wide.dot(w, following, d)
+                    product[c] = dense.dot(w, following, d)
             plan.take_in(columns, plan.t + k)

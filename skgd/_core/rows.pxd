@@ -39,6 +39,9 @@ cdef extern from "vector.h" nogil:
         double parameter
         Py_ssize_t first_averaged
 
+    cdef enum:
+        STRIDE
+
     ctypedef struct DenseLoops:
         void (*scores)(const void*, const uint32_t*, Py_ssize_t, Py_ssize_t, Py_ssize_t,
                        Py_ssize_t, const double*, const double*, Py_ssize_t,
@@ -46,7 +49,9 @@ cdef extern from "vector.h" nogil:
         void (*gradient)(const void*, const uint32_t*, Py_ssize_t, Py_ssize_t, Py_ssize_t,
                          Py_ssize_t, const double*, Py_ssize_t, double*, double*) noexcept nogil
         double (*dot)(const double*, const void*, Py_ssize_t) noexcept nogil
-        const double* (*widen)(const void*, Py_ssize_t, double*) noexcept nogil
+        double (*step)(double*, const void*, const void*, const void*, double, double, Py_ssize_t,
+                       double*) noexcept nogil
+        const void* (*widen)(const void*, Py_ssize_t, double*) noexcept nogil
 
     ctypedef struct SparseLoops:
         void (*scores)(const void*, const void*, const void*, const uint32_t*, Py_ssize_t,
@@ -88,8 +93,6 @@ cdef extern from "vector.h" nogil:
         void (*prox)(double*, const double*, double, double, double, double,
                      Py_ssize_t) noexcept nogil
         void (*average)(double*, const double*, double, Py_ssize_t) noexcept nogil
-        double (*step)(double*, const double*, const double*, double, double, Py_ssize_t,
-                       double*) noexcept nogil
         void (*logistic)(const double*, Py_ssize_t, double*, double*) noexcept nogil
         void (*softmax)(const double*, Py_ssize_t, Py_ssize_t, Py_ssize_t, double*,
                         double*, double*) noexcept nogil

@@ -81,6 +81,8 @@ typedef struct {
     ptrdiff_t first_averaged; /* step of the chunk */
 } Walk;
 
+enum { STRIDE = 256 }; /* features that a step over a dense row takes at once */
+
 typedef struct {
     void (*scores)(const void *X, const uint32_t *order, ptrdiff_t first, ptrdiff_t n,
                    ptrdiff_t later, ptrdiff_t d, const double *W, const double *b, ptrdiff_t C,
@@ -89,7 +91,9 @@ typedef struct {
                      ptrdiff_t later, ptrdiff_t d, const double *D, ptrdiff_t C, double *G,
                      double *gb);
     double (*dot)(const double *w, const void *x, ptrdiff_t d);
-    const double *(*widen)(const void *x, ptrdiff_t d, double *buffer);
+    double (*step)(double *w, const void *x, const void *next, const void *later, double decay,
+                   double k, ptrdiff_t d, double *product);
+    const void *(*widen)(const void *x, ptrdiff_t d, double *buffer);
 } DenseLoops;
 
 /* Statistics of dense rows, for the coordinates of the steps. */
@@ -153,8 +157,6 @@ typedef struct {
     void (*prox)(double *w, const double *steps, double step, double l1, double lower,
                  double upper, ptrdiff_t n);
     void (*average)(double *mean, const double *w, double share, ptrdiff_t n);
-    double (*step)(double *w, const double *x, const double *next, double decay, double k,
-                   ptrdiff_t d, double *product);
     void (*logistic)(const double *m, ptrdiff_t n, double *slope, double *loss);
     void (*softmax)(const double *Z, ptrdiff_t n, ptrdiff_t C, ptrdiff_t stride, double *P,
                     double *largest, double *above);

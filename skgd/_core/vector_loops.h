@@ -38,32 +38,6 @@ static void NAME(average)(double *restrict mean, const double *restrict w, doubl
     for (ptrdiff_t j = 0; j < n; j++) mean[j] += share * (w[j] - mean[j]);
 }
 
-/* w = decay * w + k * x; returns the new sum of squares of w. Its product with the next row is
- * summed on the way, as w needn't be read again for it; two sums of each run side by side. */
-static double NAME(step)(double *restrict w, const double *x, const double *next, double decay,
-                         double k, ptrdiff_t d, double *product) {
-    double s0 = 0, s1 = 0, p0 = 0, p1 = 0;
-    const ptrdiff_t q = d / 16 * 8;
-    for (ptrdiff_t j = 0; j < q; j++) {
-        double left = decay * w[j] + k * x[j];
-        double right = decay * w[q + j] + k * x[q + j];
-        w[j] = left;
-        w[q + j] = right;
-        s0 += left * left;
-        s1 += right * right;
-        p0 += left * next[j];
-        p1 += right * next[q + j];
-    }
-    for (ptrdiff_t j = 2 * q; j < d; j++) {
-        double value = decay * w[j] + k * x[j];
-        w[j] = value;
-        s0 += value * value;
-        p0 += value * next[j];
-    }
-    *product = p0 + p1;
-    return s0 + s1;
-}
-
 /* exp(x) for x <= 708, to 5e-15: x = k log 2 + r, |r| <= log(2) / 2, and a Taylor
  * polynomial in r; below -708 it is 0. Written so that the compiler vectorises loops over it. */
 INLINE double NAME(exp_below)(double x) {
@@ -153,8 +127,8 @@ static void NAME(softmax)(const double *restrict Z, ptrdiff_t n, ptrdiff_t C, pt
 #define TABLE_(isa) vector_##isa
 #define TABLE(isa) TABLE_(isa)
 UNUSED static const VectorLoops TABLE(ISA) = {
-    NAME(combine), NAME(norms), NAME(prox), NAME(average), NAME(step), NAME(logistic),
-    NAME(softmax), NAME(sgd), NAME(adam), NAME(adamw), NAME(adagrad), NAME(adadelta),
+    NAME(combine), NAME(norms), NAME(prox), NAME(average), NAME(logistic), NAME(softmax),
+    NAME(sgd), NAME(adam), NAME(adamw), NAME(adagrad), NAME(adadelta),
     NAME(rmsprop), NAME(nadam), NAME(radam), NAME(adamax), NAME(lion), NAME(ftrl),
     NAME(open), NAME(shut), NAME(bring),
 };
