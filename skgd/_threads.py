@@ -1,11 +1,33 @@
-"""Threads of matrix products, and sums of them that are the same for any number of threads."""
+"""Threads: shares of work, and matrix products that are the same for any number of them."""
 
-from concurrent.futures import ThreadPoolExecutor
+import os
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from functools import cache
 from itertools import islice
 
 from threadpoolctl import ThreadpoolController
+
+
+@cache
+def _waiting():
+    """Threads that wait for work, as to start some takes as long as a pass over megabytes."""
+    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="skgd")
+
+
+if hasattr(os, "register_at_fork"):  # a child has none of its parent's threads
+    os.register_at_fork(after_in_child=_waiting.cache_clear)
+
+
+def shared_out(function, shares):
+    """What a function makes of each share, in order: of the first in this thread, of the others in
+    threads that waited. A share must not share out work itself."""
+    first, *others = shares
+    under_way = [_waiting().submit(function, share) for share in others]
+    try:
+        return [function(first), *(one.result() for one in under_way)]
+    finally:
+        wait(under_way)  # before their buffers may go
 
 
 @cache
@@ -21,13 +43,13 @@ def blas_threads(n_threads):
 
 
 def in_order(function, items):
-    """What a function makes of each item, in their order, by as many threads as matrix products may
-    take. Each product takes one meanwhile, as what it rounds would depend on their number."""
+    """What a function makes of each item, in order, by as many threads as matrix products may take.
+    Each product takes one meanwhile, as what it rounds would depend on their number."""
     n_threads = max((library.num_threads for library in _blas().lib_controllers), default=1)
     if n_threads == 1:
         yield from map(function, items)
         return
     items = iter(items)
-    with ThreadPoolExecutor(n_threads) as pool, blas_threads(1):
+    with blas_threads(1):
         while some := list(islice(items, n_threads)):  # no more results are held than these
-            yield from pool.map(function, some)
+            yield from shared_out(function, some)

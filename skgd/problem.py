@@ -1,14 +1,15 @@
 """What is minimised: an objective over data, its gradient and its curvature."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
 from ._core import epoch as core
 from ._core import proxes, slopes
 from ._core.columns import Columns
+from ._threads import shared_out
 from .data.gram import SLOWER
 from .losses import Loss, SquaredError
 from .penalties import Penalty
@@ -307,14 +308,10 @@ def full_sums(problem, parts, columns, n_threads=1, kept=None):
     if n_threads == 1 or not enough_for_threads(problem):
         return core.sums(problem.rows, parts, columns, 0, n, order, kept)
     edges = np.linspace(0, n, n_threads + 1).astype(int)
-    with ThreadPoolExecutor(n_threads) as pool:
-        found = list(
-            pool.map(
-                lambda first, last: core.sums(
-                    problem.rows, parts, columns, first, last - first, order, kept
-                ),
-                edges[:-1],
-                edges[1:],
-            )
-        )
+
+    def sums_of(share):
+        first, last = share
+        return core.sums(problem.rows, parts, columns, first, last - first, order, kept)
+
+    found = shared_out(sums_of, pairwise(edges))
     return sum(gradient for gradient, _ in found), sum(loss for _, loss in found)

@@ -6,7 +6,6 @@ record and what to show. Nothing here knows of estimators.
 """
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -17,6 +16,7 @@ from ._core import epoch as core
 from ._core import rules
 from ._core.columns import aligned_zeros
 from ._core.order import shuffled
+from ._threads import shared_out
 from .losses import SquaredError
 from .metric import Metric, Whitened, Within
 from .optimizers import Optimizer
@@ -352,38 +352,33 @@ def train(problem, recipe, state, tol=None):
     threads = recipe.n_threads > 1 and enough_for_threads(problem)
     by_rows = n_steps == 1 and len(parts) == 1 and not parts[0].leaves_untouched
     by_rows = by_rows and (threads or recipe.optimizer.recovers)
-    pool = ThreadPoolExecutor(recipe.n_threads) if len(parts) > 1 else None
-    try:
-        while True:
-            begun = time.perf_counter()
-            for part in parts:
-                part.slopes.reach = state.reach
-            t = np.arange(state.t, state.t + n_steps)
-            rates = recipe.schedule.rates(t, state.epoch, state.memory)
-            rates = np.ascontiguousarray(rates, dtype=np.float64)[:, np.newaxis]
-            order = problem.order()
-            if recipe.shuffle and n_steps > 1:
-                order = problem.order(shuffled(n, int(state.generator.integers(2**63))))
-            if by_rows:
-                objective, gradient = full_step(problem, recipe, parts[0], rates, state, tol)
-            else:
-                one = partial(Part.run, args=(batch_size, rates, order, state.t))
-                plans = list((pool.map if pool else map)(one, parts))
-                objective = float(sum(plan.objective[0] for plan in plans))
-                whole = n_steps == 1 and len(plans) == 1
-                gradient = plans[0].gradient if whole else None
-            for part in parts:
-                part.give_back(state)
-            state.t += n_steps
-            state.epoch += 1
-            record = Epoch(objective, float(rates[-1, 0]), time.perf_counter() - begun)
-            if gradient is not None:
-                record.exact_objective, record.gradient = objective, gradient
-                record.gradient_norm = float(np.linalg.norm(gradient))
-            yield record
-    finally:
-        if pool is not None:
-            pool.shutdown()
+    while True:
+        begun = time.perf_counter()
+        for part in parts:
+            part.slopes.reach = state.reach
+        t = np.arange(state.t, state.t + n_steps)
+        rates = recipe.schedule.rates(t, state.epoch, state.memory)
+        rates = np.ascontiguousarray(rates, dtype=np.float64)[:, np.newaxis]
+        order = problem.order()
+        if recipe.shuffle and n_steps > 1:
+            order = problem.order(shuffled(n, int(state.generator.integers(2**63))))
+        if by_rows:
+            objective, gradient = full_step(problem, recipe, parts[0], rates, state, tol)
+        else:
+            one = partial(Part.run, args=(batch_size, rates, order, state.t))
+            plans = shared_out(one, parts)
+            objective = float(sum(plan.objective[0] for plan in plans))
+            whole = n_steps == 1 and len(plans) == 1
+            gradient = plans[0].gradient if whole else None
+        for part in parts:
+            part.give_back(state)
+        state.t += n_steps
+        state.epoch += 1
+        record = Epoch(objective, float(rates[-1, 0]), time.perf_counter() - begun)
+        if gradient is not None:
+            record.exact_objective, record.gradient = objective, gradient
+            record.gradient_norm = float(np.linalg.norm(gradient))
+        yield record
 
 
 def full_step(problem, recipe, part, rates, state, tol):

@@ -2,7 +2,10 @@
 
 import copy
 import io
+import os
 import pickle
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import joblib
@@ -339,6 +342,24 @@ def test_fits_in_threads_are_the_fits_alone(estimator, container):
     for a, b in zip(together, alone):
         assert_same_model(a, b)
         np.testing.assert_array_equal(a.loss_curve_, b.loss_curve_)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_fork_after_a_fit_in_threads_fits_in_threads():
+    code = """
+import os, numpy as np
+from skgd import GDClassifier
+X = np.random.default_rng(0).normal(size=(30_000, 40))
+y = X[:, 0] > 0
+here = GDClassifier(n_jobs=2).fit(X, y).coef_
+child = os.fork()
+if child == 0:
+    there = GDClassifier(n_jobs=2).fit(X, y).coef_
+    os._exit(0 if np.array_equal(here, there) else 1)
+raise SystemExit(os.waitpid(child, 0)[1])
+"""
+    ran = subprocess.run([sys.executable, "-W", "ignore", "-c", code], timeout=120)
+    assert ran.returncode == 0
 
 
 def test_one_fitted_model_predicts_in_threads():
