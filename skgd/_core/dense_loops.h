@@ -191,6 +191,54 @@ static double NAME(step)(double *restrict w, const void *row, const void *follow
     return s0 + s1;
 }
 
+/* The same for 4 columns, whose sums run side by side. */
+static void NAME(step_of_4)(double *restrict W, const void *row, const void *following,
+                            const void *later, const double *decays, const double *ks,
+                            ptrdiff_t d, double *square, double *product) {
+    const T *x = (const T *)row, *next = (const T *)following;
+    double decay[4], k[4], s[4] = {0}, p[4] = {0};
+    for (int c = 0; c < 4; c++) decay[c] = decays[c];
+    for (int c = 0; c < 4; c++) k[c] = ks[c];
+    for (ptrdiff_t start = 0; start < d; start += STRIDE) {
+        const ptrdiff_t stop = start + STRIDE < d ? start + STRIDE : d;
+        if (later && start)
+            for (ptrdiff_t j = start; j < stop; j += LINE) PREFETCH_LATER((const T *)later + j);
+        for (ptrdiff_t j = start; j < stop; j++)
+            for (int c = 0; c < 4; c++) {
+                double value = decay[c] * W[c * d + j] + k[c] * (double)x[j];
+                W[c * d + j] = value;
+                s[c] += value * value;
+                p[c] += value * (double)next[j];
+            }
+    }
+    for (int c = 0; c < 4; c++) square[c] = s[c];
+    for (int c = 0; c < 4; c++) product[c] = p[c];
+}
+
+/* w_c = decay_c * w_c + k_c * x, with the sums of squares and the products with the next row */
+static void NAME(steps)(double *W, const void *x, const void *next, const void *later,
+                        const double *decay, const double *k, ptrdiff_t C, ptrdiff_t d,
+                        double *square, double *product) {
+#define MOVES(c) (k[c] != 0 || decay[c] != 1)
+    for (ptrdiff_t c = 0; c < C;) {
+        double *w = W + c * d;
+        if (!MOVES(c)) {
+            product[c] = NAME(dot)(w, next, d);
+            c += 1;
+            continue;
+        }
+        if (c + 4 <= C && MOVES(c + 1) && MOVES(c + 2) && MOVES(c + 3)) {
+            NAME(step_of_4)(w, x, next, later, decay + c, k + c, d, square + c, product + c);
+            c += 4;
+        } else {
+            square[c] = NAME(step)(w, x, next, later, decay[c], k[c], d, product + c);
+            c += 1;
+        }
+        later = NULL; /* asked for */
+    }
+#undef MOVES
+}
+
 /* A row in double: itself, or a copy in the buffer. */
 static const void *NAME(widen)(const void *row, ptrdiff_t d, double *buffer) {
     if (sizeof(T) == sizeof(double)) return row;
@@ -201,7 +249,7 @@ static const void *NAME(widen)(const void *row, ptrdiff_t d, double *buffer) {
 #define TABLE_(t, isa) dense_##t##_##isa
 #define TABLE(t, isa) TABLE_(t, isa)
 UNUSED static const DenseLoops TABLE(T, ISA) = {
-    NAME(scores), NAME(gradient), NAME(dot), NAME(step), NAME(widen),
+    NAME(scores), NAME(gradient), NAME(dot), NAME(steps), NAME(widen),
 };
 #undef TABLE
 #undef TABLE_

@@ -285,19 +285,20 @@ def stochastic(DenseRows rows, Slopes slopes, Rule rule, Separable prox, Columns
     cdef const void* x
     cdef const void* following
     cdef double[:, ::1] widened = np.zeros((2, SHORT))  # this row and the next
-    cdef double[:, ::1] scores = np.zeros((DEFERRED, C)), buffer = np.zeros((4, C))
+    cdef double[:, ::1] scores = np.zeros((DEFERRED, C)), buffer = np.zeros((6, C))
     cdef double* Z
     cdef double* D = &buffer[0, 0]
     cdef double* square = &buffer[1, 0]
     cdef double* absolute = &buffer[2, 0]
     cdef double* product = &buffer[3, 0]  # of the coefficients with the row to come
+    cdef double* decay = &buffer[4, 0]
+    cdef double* gain = &buffer[5, 0]
     cdef const VectorLoops* loops = vector_loops()
     cdef const DenseLoops* dense = dense_loops(True) if d < SHORT else rows.loops
     cdef const double[:, ::1] strengths = prox.strengths_
     cdef const uint32_t* order = plan.order_
     cdef double rate, l2, l1
     cdef double* w
-    cdef bint moves
     row = order[0] if order != NULL else 0
     following = taken(rows, row, &widened[0, 0])
     for c in range(C):
@@ -331,19 +332,18 @@ def stochastic(DenseRows rows, Slopes slopes, Rule rule, Separable prox, Columns
                 m = columns.model[c]
                 l2, l1 = strengths[m, 0], strengths[m, 1]
                 plan.objective_[m] += 0.5 * l2 * square[c] + l1 * absolute[c]
-                rate = plan.rates_[k, m]
+                rate = plan.rates_[k, m] if plan.active_[m] else 0.0
+                decay[c], gain[c] = 1.0 - rate * l2, -rate * D[c] if rate != 0 else 0.0
+                if columns.fit_intercept:
+                    columns.b[c] += gain[c]
+            dense.steps(columns.W, x, following, later, decay, gain, C, d, square, product)
+            for c in range(C if prox.proximal else 0):
+                m = columns.model[c]
                 w = columns.W + c * d
-                moves = plan.active_[m] and (D[c] != 0 or l2 != 0)
-                if moves:
-                    square[c] = dense.step(w, x, following, later, 1.0 - rate * l2,
-                                           -rate * D[c], d, &product[c])
-                    later = NULL  # asked for
-                    if columns.fit_intercept:
-                        columns.b[c] -= rate * D[c]
-                if prox.proximal and plan.active_[m]:
-                    loops.prox(w, NULL, rate, l1, strengths[m, 2], strengths[m, 3], d)
+                if plan.active_[m]:
+                    loops.prox(w, NULL, plan.rates_[k, m], strengths[m, 1], strengths[m, 2],
+                               strengths[m, 3], d)
                     square[c] = absolute[c] = 0.0
                     loops.norms(w, d, &square[c], &absolute[c])
-                if prox.proximal or not moves:
                     product[c] = dense.dot(w, following, d)
             plan.take_in(columns, plan.t + k)

@@ -49,8 +49,8 @@ cdef extern from "vector.h" nogil:
         void (*gradient)(const void*, const uint32_t*, Py_ssize_t, Py_ssize_t, Py_ssize_t,
                          Py_ssize_t, const double*, Py_ssize_t, double*, double*) noexcept nogil
         double (*dot)(const double*, const void*, Py_ssize_t) noexcept nogil
-        double (*step)(double*, const void*, const void*, const void*, double, double, Py_ssize_t,
-                       double*) noexcept nogil
+        void (*steps)(double*, const void*, const void*, const void*, const double*,
+                      const double*, Py_ssize_t, Py_ssize_t, double*, double*) noexcept nogil
         const void* (*widen)(const void*, Py_ssize_t, double*) noexcept nogil
 
     ctypedef struct SparseLoops:

@@ -91,8 +91,9 @@ typedef struct {
                      ptrdiff_t later, ptrdiff_t d, const double *D, ptrdiff_t C, double *G,
                      double *gb);
     double (*dot)(const double *w, const void *x, ptrdiff_t d);
-    double (*step)(double *w, const void *x, const void *next, const void *later, double decay,
-                   double k, ptrdiff_t d, double *product);
+    void (*steps)(double *W, const void *x, const void *next, const void *later,
+                  const double *decay, const double *k, ptrdiff_t C, ptrdiff_t d, double *square,
+                  double *product);
     const void *(*widen)(const void *x, ptrdiff_t d, double *buffer);
 } DenseLoops;
 
