@@ -23,6 +23,8 @@ def shared_out(function, shares):
     """What a function makes of each share, in order: of the first in this thread, of the others in
     threads that waited. A share must not share out work itself."""
     first, *others = shares
+    if not others:
+        return [function(first)]
     under_way = [_waiting().submit(function, share) for share in others]
     try:
         return [function(first), *(one.result() for one in under_way)]

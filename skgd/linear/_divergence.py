@@ -1,5 +1,6 @@
 """When a fit has left all bounds, and a rate at which it would not have."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -52,11 +53,13 @@ class Watch:
 
     def diverged(self, objective, state):
         """Whether training has gone beyond return."""
-        if not np.isfinite(state.parameters).all():
+        # a sum is quicker, and not finite where one of them isn't
+        flat = state.parameters
+        if not math.isfinite(np.add.reduce(flat)) and not np.isfinite(flat).all():
             return True
         if self.optimizer.recovers:
             return False
-        if not np.isfinite(objective):
+        if not math.isfinite(objective):
             return True
         return self.explodes and self.above(objective) > FAR_NOW
 
